@@ -141,6 +141,12 @@ struct Cpu {
   static void mean_of_range_back(Index n, Index rows, Index cols, const Id* first, const Id* last, const Real* dy, Real* dx) {
     cpu::mean_of_range_back(n, rows, cols, first, last, dy, dx);
   }
+  static void scale_blocks(Index n, Index t, Index e, Index r, const Real* x, const Real* g, Real* y) {
+    cpu::scale_blocks(n, t, e, r, x, g, y);
+  }
+  static void dot_blocks(Index n, Index t, Index e, Index r, const Real* x, const Real* y, Real* g) {
+    cpu::dot_blocks(n, t, e, r, x, y, g);
+  }
   static void rotary(Index n, Index t, Index h, Index d, bool adjacent, Real direction, const Real* cosine, const Real* sine,
                      const Real* x, Real* y) {
     cpu::rotary(n, t, h, d, adjacent, direction, cosine, sine, x, y);
