@@ -70,12 +70,12 @@ Tensor<B> take_columns(const Tensor<B>& x, const Ids<B>& ids) {
 // gradient flows to the chosen entries only
 // throws Error if k is not in 1..C
 template <class B>
-struct TopK {
+struct Largest {
   Tensor<B> values;
   Ids<B> ids;
 };
 template <class B>
-TopK<B> top_k(const Tensor<B>& x, Index k) {
+Largest<B> top_k(const Tensor<B>& x, Index k) {
   const Shape& s = x.shape();
   check(s.rank() == 2 && k >= 1 && k <= s[1], ErrorKind::config, "top_k: the ", k, " largest of ", s);
   Array<B> values({s[0], k});
