@@ -65,7 +65,7 @@ struct Metrics {
 struct MetricSources {
   std::vector<double> individual = {};                               // score of each task learnt alone, in the order of the stream
   xtl::xoptional<double> routing_accuracy = xtl::missing<double>();  // percent of prompts sent to their own task's expert
-  std::vector<double> ability_before = {}, ability_after = {};         // scores of general benchmarks before and after the stream
+  std::vector<double> ability_before = {}, ability_after = {};       // scores of general benchmarks before and after the stream
 };
 
 struct NamedMetric {
