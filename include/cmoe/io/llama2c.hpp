@@ -45,7 +45,6 @@ class Llama2cReader {
     check_sizes();
     Index needed = static_cast<Index>(at_);
     walk([&](const std::string&, const Shape& shape, bool matrix) { needed = added(needed, stored_bytes(shape, matrix)); });
-    if (layout_ == Llama2cLayout::legacy) needed = added(needed, rotary_bytes());  // not read: rotation is computed
     check(std::cmp_equal(needed, bytes_.size()), ErrorKind::format, name_, ": a model of these sizes takes ", needed,
           " bytes but the file holds ", bytes_.size());
     walk([&](const std::string& name, const Shape& shape, bool matrix) { take(name, shape, matrix); });
@@ -53,7 +52,7 @@ class Llama2cReader {
   }
 
  private:
-  // Names, shapes and which are matrices, in the order of the file.
+  // Names, shapes and which are matrices, in the order of the file. What has no name is not read.
   void walk(auto&& visit) const {
     const Llama2cModel& m = model_;
     const Index kv_width = m.width / m.heads * m.kv_heads;
@@ -80,6 +79,7 @@ class Llama2cReader {
       every_layer("post_attention_layernorm", {m.width});
       feed_forward();
       norm();
+      visit(std::string(), Shape{2, m.context, m.width / m.heads / 2}, false);  // cosines and sines of the rotation
     } else {
       every_layer("input_layernorm", {m.width});
       every_layer("post_attention_layernorm", {m.width});
@@ -134,14 +134,13 @@ class Llama2cReader {
     in_range(group_, "group size", most);
   }
 
-  // All factors are below 2^24 and ranks at most 2, so products fit; sums are checked.
+  // Factors are at most 2^24 and few, so products fit; sums are checked.
   Index stored_bytes(const Shape& shape, bool matrix) const {
     const Index count = shape.size();
     if (!matrix || layout_ != Llama2cLayout::v2) return count * 4;
     check(count % group_ == 0, ErrorKind::format, name_, ": groups of ", group_, " do not divide a matrix of ", shape);
     return count + count / group_ * 4;  // a group may run over the end of a row
   }
-  Index rotary_bytes() const { return 2 * model_.context * (model_.width / model_.heads / 2) * 4; }
   Index added(Index a, Index b) const {
     Index sum = 0;
     check(!__builtin_add_overflow(a, b, &sum), ErrorKind::format, name_, ": the sizes overflow");
@@ -149,6 +148,10 @@ class Llama2cReader {
   }
 
   void take(const std::string& name, const Shape& shape, bool matrix) {
+    if (name.empty()) {
+      take_bytes(static_cast<std::size_t>(stored_bytes(shape, matrix)));
+      return;
+    }
     NamedWeights entry{name, shape, std::vector<float>(static_cast<std::size_t>(shape.size()))};
     if (matrix && layout_ == Llama2cLayout::v2) {
       const Bytes quantised = take_bytes(entry.values.size());

@@ -63,7 +63,7 @@ class SafeTensorsHeader {
   }
 
   bool string(std::string& value) {
-    if (in_metadata_) {
+    if (in_metadata_ && depth_ == 2) {
       metadata[field_] = value;
       return true;
     }
