@@ -106,8 +106,8 @@ class Tape {
   template <class F>
   struct Recorded : Step {
     F run;
-    Recorded(Step* previous, F&& f)
-        : Step{previous,
+    Recorded(Step* before, F&& f)
+        : Step{before,
                [](Step* step, bool play) {
                  auto* self = static_cast<Recorded*>(step);
                  const std::unique_ptr<Recorded, Destroy> guard(self);

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "cmoe/core/array.hpp"
+#include "cmoe/core/product.hpp"
 
 namespace cmoe {
 
@@ -54,11 +55,25 @@ class SlotRef {
       sum = std::move(gradient);
       return;
     }
-    if (!sum.sole_owner()) sum = sum.copy();
+    own(sum);
     B::axpy(sum.size(), typename B::Scalar(1), gradient.data(), sum.data());
   }
 
+  // Adds a matrix product to the gradient of a (m,n) weight without a temporary: the product accumulates in place.
+  void add_product(Form form, Index m, Index n, Index k, const Array<B>& a, const Array<B>& b, const Shape& shape) const {
+    Array<B>& sum = slot_->grad;
+    const bool accumulate = static_cast<bool>(sum);
+    if (accumulate) own(sum);
+    else sum = Array<B>(shape);
+    B::gemm(form, m, n, k, typename B::Scalar(1), a.data(), form == Form::tn ? m : k, b.data(), form == Form::nt ? k : n, accumulate,
+            sum.data(), n);
+  }
+
  private:
+  static void own(Array<B>& sum) {
+    if (!sum.sole_owner()) sum = sum.copy();
+  }
+
   Slot<B>* slot_ = nullptr;
 };
 

@@ -23,4 +23,10 @@ struct AttentionShape {
   Index head_size;  // D
 };
 
+// The scalars of one AdamW step; correction1 = 1 − β1^t, correction2 = 1 − β2^t. Gradients are multiplied by gradient_scale first.
+template <class Real>
+struct AdamWStep {
+  Real lr, beta1, beta2, eps, weight_decay, correction1, correction2, gradient_scale;
+};
+
 }  // namespace cmoe

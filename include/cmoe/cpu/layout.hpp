@@ -66,6 +66,30 @@ void mean_of_range_back(Index n, Index rows, Index cols, const Id* first, const 
   }
 }
 
+// y[n,t,e,r] = g[n,e] x[n,t,e,r], and the gradient of g: g[n,e] = Σ_{t,r} x[n,t,e,r] y[n,t,e,r]
+template <class Real>
+void scale_blocks(Index n, Index t, Index e, Index r, const Real* x, const Real* g, Real* y) {
+  parallel_for(n * t, row_grain(e * r), [=](Index begin, Index end) {
+    for (Index row = begin; row < end; ++row)
+      for (Index b = 0; b < e; ++b) {
+        const Real weight = g[row / t * e + b];
+        const Index at = (row * e + b) * r;
+        for (Index c = 0; c < r; ++c) y[at + c] = weight * x[at + c];
+      }
+  });
+}
+template <class Real>
+void dot_blocks(Index n, Index t, Index e, Index r, const Real* x, const Real* y, Real* g) {
+  parallel_for(n, row_grain(t * e * r), [=](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      std::fill_n(g + i * e, e, Real(0));
+      for (Index row = i * t; row < (i + 1) * t; ++row)
+        for (Index b = 0; b < e; ++b)
+          for (Index c = 0; c < r; ++c) g[i * e + b] += x[(row * e + b) * r + c] * y[(row * e + b) * r + c];
+    }
+  });
+}
+
 // Rotates pairs of x (n,t,h,d) by the angle of their position: pair p of position i has cosine[i,p] and sine[i,p], tables
 // (t, d/2). Pairs are (2p, 2p+1) if `adjacent`, else (p, p + d/2). direction -1 rotates back.
 template <class Real>
