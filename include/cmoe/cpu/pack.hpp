@@ -25,7 +25,7 @@ struct Pack {
   using Bit = std::conditional_t<sizeof(Real) == 4, std::uint32_t, std::uint64_t>;
   typedef Real Vector __attribute__((vector_size(Bytes)));
   typedef Real Anywhere __attribute__((vector_size(Bytes), aligned(alignof(Real)), may_alias));
-  typedef Bit Bits __attribute__((vector_size(Bytes)));
+  typedef Bit BitVector __attribute__((vector_size(Bytes)));
   typedef std::make_signed_t<Bit> Signs __attribute__((vector_size(Bytes)));
   static constexpr int width = Bytes / static_cast<int>(sizeof(Real));
 
@@ -38,6 +38,20 @@ struct Pack {
     [[gnu::always_inline]] friend Mask operator|(const Mask& a, const Mask& b) { return Mask(a.v | b.v); }
     [[gnu::always_inline]] friend Mask operator!(const Mask& a) { return Mask(~a.v); }
     Signs v;
+  };
+
+  // The lanes as whole numbers.
+  struct Bits {
+    [[gnu::always_inline]] explicit Bits(const BitVector& lanes) : v(lanes) {}
+    [[gnu::always_inline]] Bits(Bit x) : v(x - BitVector{}) {}
+    [[gnu::always_inline]] Bits(const Bits& other) : v(other.v) {}
+    [[gnu::always_inline]] friend Bits operator+(const Bits& a, const Bits& b) { return Bits(a.v + b.v); }
+    [[gnu::always_inline]] friend Bits operator-(const Bits& a, const Bits& b) { return Bits(a.v - b.v); }
+    [[gnu::always_inline]] friend Bits operator&(const Bits& a, const Bits& b) { return Bits(a.v & b.v); }
+    [[gnu::always_inline]] friend Bits operator|(const Bits& a, const Bits& b) { return Bits(a.v | b.v); }
+    [[gnu::always_inline]] friend Bits operator<<(const Bits& a, int n) { return Bits(a.v << n); }
+    [[gnu::always_inline]] friend Bits operator>>(const Bits& a, int n) { return Bits(a.v >> n); }
+    BitVector v;
   };
 
   Vector v;
@@ -81,8 +95,8 @@ struct Pack {
     return load(count);
   }
 
-  [[gnu::always_inline]] Bits bits() const { return reinterpret_cast<const Bits&>(v); }
-  [[gnu::always_inline]] static Pack of_bits(const Bits& b) { return Pack(reinterpret_cast<const Vector&>(b)); }
+  [[gnu::always_inline]] Bits bits() const { return Bits(reinterpret_cast<BitVector>(v)); }
+  [[gnu::always_inline]] static Pack of_bits(const Bits& b) { return Pack(reinterpret_cast<Vector>(b.v)); }
 
   [[gnu::always_inline]] friend Pack operator-(const Pack& a) { return Pack(-a.v); }
   [[gnu::always_inline]] friend Pack operator+(const Pack& a, const Pack& b) { return Pack(a.v + b.v); }
@@ -108,9 +122,9 @@ struct Pack {
   // The second operand if either is NaN.
   [[gnu::always_inline]] friend Pack max(const Pack& a, const Pack& b) { return Pack(a.v > b.v ? a.v : b.v); }
   [[gnu::always_inline]] friend Pack min(const Pack& a, const Pack& b) { return Pack(a.v < b.v ? a.v : b.v); }
-  [[gnu::always_inline]] friend Pack abs(const Pack& a) { return of_bits(a.bits() & ~(Bits{} + sign_bit)); }
+  [[gnu::always_inline]] friend Pack abs(const Pack& a) { return of_bits(a.bits() & ~sign_bit); }
   [[gnu::always_inline]] friend Pack copysign(const Pack& a, const Pack& sign) {
-    return of_bits((a.bits() & ~(Bits{} + sign_bit)) | (sign.bits() & (Bits{} + sign_bit)));
+    return of_bits((a.bits() & ~sign_bit) | (sign.bits() & sign_bit));
   }
   // Slice by slice: there is no portable word for the square root of a vector.
   [[gnu::always_inline]] friend Pack sqrt(const Pack& a) {
