@@ -47,8 +47,8 @@ inline Task read_trace_task(const Path& folder, const Json& train) {
   return task;
 }
 
-// Writes stream/NAME/{train,eval,test}.json, where read_stream finds them again; a task of plain text has no such form. The layout
-// does not hold the scoring: it is decided again by the answers when the task is read.
+// Writes stream/NAME/{train,eval,test}.json, where read_stream finds them again; a task of plain text has no such form. The
+// layout does not hold the scoring: it is decided again by the answers when the task is read.
 inline void write_trace_task(const Path& stream, const Task& task) {
   check(!task.name.empty() && task.name.front() != '.' && task.name.find_first_of(std::string("/\\\0", 3)) == std::string::npos,
         ErrorKind::config, "write_trace_task: '", printable(task.name), "' cannot name a folder");
