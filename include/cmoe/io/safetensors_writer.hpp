@@ -68,12 +68,12 @@ class SafeTensorsWriter {
     std::size_t offset = 0;
     for (const auto& place : order) {
       const auto& [name, entry] = *place;
-      OrderedJson described;
-      described["dtype"] = name_of(entry.dtype);
-      described["shape"] = std::vector<Index>(entry.shape.begin(), entry.shape.end());
-      described["data_offsets"] = {offset, offset + entry.bytes.size()};
+      std::string sizes;
+      for (Index n : entry.shape) sizes += (sizes.empty() ? "" : ",") + std::to_string(n);
+      text += (text.size() > 1 ? "," : "") + Json(name).dump() + ":{\"dtype\":\"" + std::string(name_of(entry.dtype)) +
+              "\",\"shape\":[" + sizes + "],\"data_offsets\":[" + std::to_string(offset) + "," +
+              std::to_string(offset + entry.bytes.size()) + "]}";
       offset += entry.bytes.size();
-      text += (text.size() > 1 ? "," : "") + OrderedJson(name).dump() + ":" + described.dump();
     }
     text += "}";
     text.resize((text.size() + 7) / 8 * 8, ' ');  // the data begins at a multiple of 8
