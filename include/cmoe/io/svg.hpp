@@ -99,8 +99,16 @@ inline std::string drawn(const Line& line, const Plot& plot) {
   return out;
 }
 
+// At most `room` units wide at about 6.3 a character; cut between characters of UTF-8, never inside one.
+inline std::string fitted(const std::string& label, double room) {
+  auto kept = static_cast<std::size_t>(std::max(1.0, room / 6.3));
+  if (label.size() <= kept) return label;
+  for (kept -= 1; kept > 0 && (static_cast<unsigned char>(label[kept]) & 0xC0u) == 0x80u; --kept) {}
+  return label.substr(0, kept) + "…";
+}
+
 // Labels at the right ends of the lines, moved apart until none covers another, each with a thread to its line.
-inline std::string end_labels(const std::vector<Line>& lines, const Plot& plot) {
+inline std::string end_labels(const std::vector<Line>& lines, const Plot& plot, double room) {
   constexpr double apart = 14;
   struct Label {
     const Line* line;
@@ -119,7 +127,7 @@ inline std::string end_labels(const std::vector<Line>& lines, const Plot& plot) 
   std::string out;
   for (const Label& label : labels)
     out += rule(label.x + 4, label.y, plot.right + 16, label.place, "thread c" + std::to_string(label.line->colour % colours)) +
-           text(plot.right + 20, label.place + 4, "start", label.line->label);
+           text(plot.right + 20, label.place + 4, "start", fitted(label.line->label, room - 12));
   return out;
 }
 
@@ -130,7 +138,7 @@ inline std::string line_chart(const Chart& chart, const std::vector<Line>& lines
   const detail::Plot plot{42, chart.width - 12 - label_room, 12, chart.height - 40, chart.x, chart.y};
   std::string out = detail::open(chart) + detail::frame(plot);
   for (const Line& line : lines) out += detail::drawn(line, plot);
-  if (label_room > 0) out += detail::end_labels(lines, plot);
+  if (label_room > 0) out += detail::end_labels(lines, plot, label_room);
   return out + "</svg>";
 }
 
