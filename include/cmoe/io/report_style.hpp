@@ -85,7 +85,7 @@ table.summary,table.all{width:100%}
 table.heat{border-collapse:separate;border-spacing:2px}
 table.heat th,table.heat td{border:0;padding:5px 8px;font-size:.87rem}
 table.heat td{text-align:center;min-width:52px;border-radius:3px}
-table.heat thead th{text-align:center;font-weight:500;white-space:normal;min-width:64px;max-width:96px;line-height:1.2;overflow-wrap:anywhere}
+table.heat thead th{text-align:center;font-weight:500;white-space:normal;padding:5px 2px;min-width:64px;max-width:96px;line-height:1.2;overflow-wrap:anywhere}
 table.heat thead th.left{text-align:left}
 table.heat th[scope=row]{font-weight:500;max-width:220px;position:sticky;left:0;background:var(--page)}
 table.heat td.own{font-weight:700;outline:2px solid var(--ink);outline-offset:-2px}
@@ -101,7 +101,7 @@ ul.legend{list-style:none;margin:4px 0;padding:0;display:flex;flex-wrap:wrap;gap
 ul.legend svg{display:inline-block;width:28px;height:10px;margin-right:6px;vertical-align:middle}
 .narrow{display:none}
 @media (max-width:700px){main{padding:20px 14px 48px}.wide{display:none}.narrow{display:block}h1{font-size:1.45rem}th,td{padding:5px 7px}
-table.summary th[scope=row]{position:sticky;left:0;background:var(--page);min-width:112px;overflow-wrap:anywhere}table.heat th[scope=row]{min-width:112px;overflow-wrap:anywhere}table.all th[scope=row]{min-width:200px}}
+table.summary th[scope=row]{position:sticky;left:0;background:var(--page);min-width:126px;overflow-wrap:anywhere}table.heat th[scope=row]{min-width:112px;overflow-wrap:anywhere}table.all th[scope=row]{min-width:200px}}
 @media print{main{max-width:none}.scroll{overflow:visible}}
 )";
 
