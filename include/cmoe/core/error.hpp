@@ -35,7 +35,10 @@ namespace detail {
 
 inline void append(std::string& out, std::string_view text) { out += text; }
 inline void append(std::string& out, char c) { out += c; }
-inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
+template <std::same_as<bool> T>  // a template, or text of type char[n] would prefer the conversion to bool
+void append(std::string& out, T b) {
+  out += b ? "true" : "false";
+}
 template <class T>
   requires(std::is_arithmetic_v<T> && !std::is_same_v<T, char> && !std::is_same_v<T, bool>)
 void append(std::string& out, T value) {

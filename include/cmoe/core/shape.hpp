@@ -32,12 +32,7 @@ class Shape {
   const Index* begin() const { return sizes_.data(); }
   const Index* end() const { return sizes_.data() + rank_; }
 
-  // Number of elements; 0 if any size is 0.
-  Index size() const {
-    Index product = 1;
-    for (Index n : *this) product *= n;
-    return product;
-  }
+  Index size() const { return size_; }  // number of elements; 0 if any size is 0
 
   // The array seen as a matrix: cols() is the last size, rows() the product of the others.
   Index cols() const { return rank_ == 0 ? 1 : sizes_[static_cast<std::size_t>(rank_ - 1)]; }
@@ -50,7 +45,7 @@ class Shape {
   void push_back(Index n) {
     check(rank_ < max_rank, "shape: rank above ", max_rank);
     check(n >= 0, "shape: negative size ", n);
-    checked_product(size() == 0 ? 1 : size(), n == 0 ? 1 : n);
+    size_ = checked_product(size_, n);
     sizes_[static_cast<std::size_t>(rank_++)] = n;
   }
 
@@ -63,7 +58,7 @@ class Shape {
   }
 
   bool operator==(const Shape& other) const {
-    if (rank_ != other.rank_) return false;
+    if (rank_ != other.rank_ || size_ != other.size_) return false;
     for (int i = 0; i < rank_; ++i)
       if ((*this)[i] != other[i]) return false;
     return true;
@@ -86,6 +81,7 @@ class Shape {
   }
 
   std::array<Index, max_rank> sizes_{};
+  Index size_ = 1;
   int rank_ = 0;
 };
 

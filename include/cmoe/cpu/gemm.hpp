@@ -1,0 +1,129 @@
+// Matrix products: one, a batch, or one per group of rows (experts), cut into fixed blocks that threads share.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "cmoe/core/parallel.hpp"
+#include "cmoe/cpu/product.hpp"
+
+namespace cmoe::cpu {
+
+namespace detail {
+
+template <class Real>
+Product<Real> make_product(Form form, Index m, Index n, Index k, Real alpha, const Real* a, Index lda, const Real* b, Index ldb,
+                           bool accumulate, Real* c, Index ldc) {
+  const Operand<Real> left = form == Form::tn ? Operand<Real>{a, 1, lda} : Operand<Real>{a, lda, 1};
+  const Operand<Real> right = form == Form::nt ? Operand<Real>{b, ldb, 1} : Operand<Real>{b, 1, ldb};
+  return {m, n, k, alpha, left, right, accumulate, c, ldc, 1};
+}
+
+// How a product is cut: into blocks that fit the caches, and further while there are few blocks and much work, for the threads.
+// The cut depends on the sizes alone, and an element's bits do not depend on the cut.
+struct Cut {
+  Index rows, columns;              // of a block
+  Index blocks_down, blocks_along;  // how many
+  Index blocks() const { return blocks_down * blocks_along; }
+};
+
+inline Cut cut(Index m, Index n, Index k) {
+  constexpr Index most_rows = 280, most_columns = 1024, fewest_rows = 28, fewest_columns = 64;
+  const auto ceil_divide = [](Index a, Index b) { return (a + b - 1) / b; };
+  Index down = std::max<Index>(1, ceil_divide(m, most_rows)), along = std::max<Index>(1, ceil_divide(n, most_columns));
+  for (Index blocks; (blocks = down * along) < 16;) {
+    const Index worthwhile = Index{1} << (blocks < 4 ? 22 : 25);  // multiply-adds of a block
+    if (m * n * k < 2 * worthwhile * blocks) break;
+    if (m / down >= n / along && m / down >= 2 * fewest_rows) ++down;
+    else if (n / along >= 2 * fewest_columns) ++along;
+    else break;
+  }
+  const Index rows = std::max<Index>(1, ceil_divide(ceil_divide(m, down), 14) * 14);  // whole tiles of most sizes
+  const Index columns = std::max<Index>(1, ceil_divide(ceil_divide(n, along), 32) * 32);
+  return {rows, columns, ceil_divide(m, rows), ceil_divide(n, columns)};
+}
+
+template <class Real>
+void compute_block(const Product<Real>& x, const Cut& cut, Index block) {
+  const Index row = block / cut.blocks_along * cut.rows, column = block % cut.blocks_along * cut.columns;
+  const Index rows = std::min(cut.rows, x.m - row), columns = std::min(cut.columns, x.n - column);
+  // A pack should lie along the longer side: x·A with few columns is computed as its transpose.
+  const Product<Real> part = x.part(row, rows, column, columns);
+  const auto padded = [](Index lanes) { return (lanes + 15) / 16 * 16; };
+  const bool tall_and_narrow = columns < 32 && padded(columns) * rows > padded(rows) * columns;
+  compute(tall_and_narrow ? part.transposed() : part);
+}
+
+// Small products go to a thread together.
+inline Index blocks_per_task(Index multiply_adds_of_a_block) {
+  return std::max<Index>(1, (Index{1} << 20) / std::max<Index>(1, multiply_adds_of_a_block));
+}
+
+}  // namespace detail
+
+// c (m,n) = alpha · op(a) op(b), plus c if accumulate
+template <class Real>
+void gemm(Form form, Index m, Index n, Index k, Real alpha, const Real* a, Index lda, const Real* b, Index ldb, bool accumulate,
+          Real* c, Index ldc) {
+  const Product<Real> x = detail::make_product(form, m, n, k, alpha, a, lda, b, ldb, accumulate, c, ldc);
+  const detail::Cut cut = detail::cut(m, n, k);
+  parallel_for(cut.blocks(), 1, [&](Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) detail::compute_block(x, cut, block);
+  });
+}
+
+// The same for a batch of contiguous matrices; a stride of 0 uses one matrix for the whole batch.
+template <class Real>
+void gemm_batched(Form form, Index batch, Index m, Index n, Index k, Real alpha, const Real* a, Index stride_a, const Real* b,
+                  Index stride_b, bool accumulate, Real* c, Index stride_c) {
+  const detail::Cut cut = detail::cut(m, n, k);
+  const Index lda = form == Form::tn ? m : k, ldb = form == Form::nt ? k : n;
+  const Index grain = detail::blocks_per_task(cut.rows * cut.columns * k);
+  parallel_for(batch * cut.blocks(), grain, [&](Index begin, Index end) {
+    for (Index at = begin; at < end; ++at) {
+      const Index i = at / cut.blocks();
+      const Product<Real> x = detail::make_product(form, m, n, k, alpha, a + i * stride_a, lda, b + i * stride_b, ldb,
+                                                   accumulate, c + i * stride_c, n);
+      detail::compute_block(x, cut, at % cut.blocks());
+    }
+  });
+}
+
+// One product per group, for experts; group e has the rows offsets[e] .. offsets[e+1].
+//   nn, nt: those rows of a (rows,k) times the group's b (k,n) or (n,k) give those rows of c (rows,n); m is not used
+//   tn:     those rows of a (rows,m), transposed, times those rows of b (rows,n) give the group's c (m,n); k is not used
+// The group's matrix is stride_b (nn, nt) or stride_c (tn) numbers after the one before.
+template <class Real>
+void gemm_grouped(Form form, Index groups, const Index* offsets, Index m, Index n, Index k, Real alpha, const Real* a,
+                  const Real* b, Index stride_b, bool accumulate, Real* c, Index stride_c) {
+  struct Group {
+    Product<Real> product;
+    detail::Cut cut;
+    Index first_block;
+  };
+  std::vector<Group> list;
+  Index blocks = 0, work = 0;
+  for (Index e = 0; e < groups; ++e) {
+    const Index row = offsets[e], rows = offsets[e + 1] - row;
+    const Product<Real> x =
+        form == Form::tn
+            ? detail::make_product(form, m, n, rows, alpha, a + row * m, m, b + row * n, n, accumulate, c + e * stride_c, n)
+            : detail::make_product(form, rows, n, k, alpha, a + row * k, k, b + e * stride_b, form == Form::nn ? n : k,
+                                   accumulate, c + row * n, n);
+    if (x.m == 0 || x.n == 0) continue;
+    list.push_back({x, detail::cut(x.m, x.n, x.k), blocks});
+    blocks += list.back().cut.blocks();
+    work += x.m * x.n * x.k;
+  }
+  const Index grain = detail::blocks_per_task(work / std::max<Index>(blocks, 1));
+  parallel_for(blocks, grain, [&](Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) {
+      const auto after = std::upper_bound(list.begin(), list.end(), block,
+                                          [](Index at, const Group& group) { return at < group.first_block; });
+      const Group& group = *std::prev(after);
+      detail::compute_block(group.product, group.cut, block - group.first_block);
+    }
+  });
+}
+
+}  // namespace cmoe::cpu

@@ -1,0 +1,144 @@
+// One block of a matrix product on one thread: panels are packed into scratch memory and swept with the register tile.
+#pragma once
+
+#include "cmoe/core/product.hpp"
+#include "cmoe/cpu/isa.hpp"
+#include "cmoe/cpu/panel.hpp"
+#include "cmoe/cpu/scratch.hpp"
+#include "cmoe/cpu/tile.hpp"
+
+namespace cmoe::cpu {
+
+// c (m,n) = alpha · left right (+ c if accumulate); c lies row by row (column_step 1) or column by column (row_step 1).
+template <class Real>
+struct Product {
+  Index m, n, k;
+  Real alpha;
+  Operand<Real> left, right;
+  bool accumulate;
+  Real* c;
+  Index row_step, column_step;
+
+  // Rows [row, row + rows) and columns [column, column + columns) of it.
+  Product part(Index row, Index rows, Index column, Index columns) const {
+    return {rows, columns, k, alpha, left.from(row, 0), right.from(column, 0), accumulate,
+            c + row * row_step + column * column_step, row_step, column_step};
+  }
+  // cᵀ = rightᵀ leftᵀ
+  Product transposed() const { return {n, m, k, alpha, right, left, accumulate, c, column_step, row_step}; }
+};
+
+// The depth is summed in blocks of this size, each into fresh registers and then added to c.
+inline constexpr Index depth_block = 256;
+
+namespace detail {
+
+struct LeftPanels;
+struct RightPanel;
+
+template <int Bytes>
+constexpr int last_height(Index rows) {  // the lowest tile that holds the rows
+  return rows <= low_tile<Bytes> ? low_tile<Bytes> : rows <= middle_tile<Bytes> ? middle_tile<Bytes> : tall_tile<Bytes>;
+}
+
+// Rows computed when m rows are cut into tiles of this height and one lower tile at the end.
+template <int Bytes>
+constexpr Index rows_computed(Index m, int height) {
+  const Index rest = m % height;
+  return m - rest + (rest == 0 ? 0 : last_height<Bytes>(rest));
+}
+
+// The height of all tiles but the last: tall, unless lower tiles waste clearly fewer rows (16 rows are 8 + 8, not 14 + 4).
+template <int Bytes>
+constexpr int tile_height(Index m) {
+  constexpr int tall = tall_tile<Bytes>, middle = middle_tile<Bytes>;
+  return 20 * rows_computed<Bytes>(m, middle) < 19 * rows_computed<Bytes>(m, tall) ? middle : tall;
+}
+
+template <class Real, int Bytes, int Height>
+[[gnu::always_inline]] inline void tile_of_width(int packs, Index depth, const Real* left, const Real* right,
+                                                 Index right_step, Real alpha, bool add, Real* c, Index c_step) {
+  if (packs == 2)
+    tile<Real, Bytes, Height, 2>(depth, left, right, right_step, alpha, add, c, c_step);
+  else
+    tile<Real, Bytes, Height, 1>(depth, left, right, right_step, alpha, add, c, c_step);
+}
+
+template <class Real, int Bytes>
+[[gnu::always_inline]] inline void tile_of_size(int height, int packs, Index depth, const Real* left, const Real* right,
+                                                Index right_step, Real alpha, bool add, Real* c, Index c_step) {
+  if (height == tall_tile<Bytes>)
+    tile_of_width<Real, Bytes, tall_tile<Bytes>>(packs, depth, left, right, right_step, alpha, add, c, c_step);
+  else if (height == middle_tile<Bytes>)
+    tile_of_width<Real, Bytes, middle_tile<Bytes>>(packs, depth, left, right, right_step, alpha, add, c, c_step);
+  else
+    tile_of_width<Real, Bytes, low_tile<Bytes>>(packs, depth, left, right, right_step, alpha, add, c, c_step);
+}
+
+// Copies (rows, columns) between the product's c and a row-major corner that has room for a whole tile.
+template <class Real>
+inline void move_corner(Index rows, Index columns, const Real* from, Index from_row, Index from_column, Real* to, Index to_row,
+                        Index to_column) {
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = 0; j < columns; ++j) to[i * to_row + j * to_column] = from[i * from_row + j * from_column];
+}
+
+}  // namespace detail
+
+// One panel of columns: c (m,columns) = or += alpha · (the panels of one depth block)
+struct SweepKernel {
+  template <int Bytes, class Real>
+  [[gnu::always_inline]] static void run(const Product<Real>* product, Panels down, int width, Index depth, bool add,
+                                         const Real* lefts, const Real* right) {
+    constexpr int w = Pack<Real, Bytes>::width;
+    const Product<Real> x = *product;
+    // Edges and transposed results go through a corner with room for a whole tile, so that they see the same arithmetic.
+    alignas(64) Real corner[tall_tile<Bytes> * 2 * w];
+    for (Index i = 0; i < x.m; i += down.width) {
+      const Index rows = down.lanes_of(i);
+      const int height = down.width_of(i);
+      Real* const c = x.c + i * x.row_step;
+      const bool whole = x.column_step == 1 && rows == height && x.n == width;
+      if (!whole && add) detail::move_corner(rows, x.n, c, x.row_step, x.column_step, corner, 2 * w, Index{1});
+      detail::tile_of_size<Real, Bytes>(height, width / w, depth, lefts + i * depth, right, width, x.alpha, add,
+                                        whole ? c : corner, whole ? x.row_step : 2 * w);
+      if (!whole) detail::move_corner(rows, x.n, corner, 2 * w, Index{1}, c, x.row_step, x.column_step);
+    }
+  }
+};
+
+struct CutKernel {  // into panels, for this instruction set
+  template <int Bytes, class Real>
+  [[gnu::always_inline]] static void run(const Product<Real>* x, Panels* down, Panels* along) {
+    constexpr int w = Pack<Real, Bytes>::width;
+    const int height = detail::tile_height<Bytes>(x->m);
+    *down = {x->m, height, detail::last_height<Bytes>(x->m % height)};
+    *along = {x->n, 2 * w, x->n % (2 * w) > w ? 2 * w : w};
+  }
+};
+
+// The left operand's panels are packed once for a depth block; the right operand's one by one, each used at once and never
+// leaving the innermost cache. Scratch memory is about (m + 32) · min(k, depth_block) numbers: callers cut large products.
+template <class Real>
+void compute(const Product<Real>& x) {
+  if (x.m == 0 || x.n == 0) return;
+  Panels down, along;
+  dispatch<CutKernel>(&x, &down, &along);
+  const Index depth_room = std::min(x.k, depth_block);
+  Real* const lefts = scratch<detail::LeftPanels, Real>((x.m + 32) * depth_room + 32);
+  Real* const right = scratch<detail::RightPanel, Real>(along.width * depth_room + 32);
+  for (Index p = 0; p == 0 || p < x.k; p += depth_block) {
+    const Index depth = std::min(x.k - p, depth_block);
+    const Operand<Real> left_block = x.left.from(0, p);
+    dispatch<PackKernel>(&left_block, down, depth, lefts);
+    for (Index j = 0; j < x.n; j += along.width) {
+      const Product<Real> columns = x.part(0, x.m, j, along.lanes_of(j));
+      const Operand<Real> right_block = columns.right.from(0, p);
+      const int width = along.width_of(j);
+      dispatch<PackKernel>(&right_block, Panels{columns.n, width, width}, depth, right);
+      dispatch<SweepKernel>(&columns, down, width, depth, x.accumulate || p > 0, lefts, right);
+    }
+  }
+}
+
+}  // namespace cmoe::cpu

@@ -1,0 +1,63 @@
+// Tokenizers of every kind as one value: text to ids and back.
+#pragma once
+
+#include <variant>
+
+#include "cmoe/io/byte_tokenizer.hpp"
+#include "cmoe/io/llama2c_tokenizer.hpp"
+
+namespace cmoe {
+
+// A further kind is one more alternative with the same members.
+class Tokenizer {
+  auto ask(auto&& question) const { return std::visit(question, kind_); }  // first, for its deduced type
+
+ public:
+  using Kind = std::variant<ByteTokenizer, Llama2cTokenizer>;
+
+  Tokenizer() = default;  // bytes
+  Tokenizer(Kind kind) : kind_(std::move(kind)) {}
+  template <class One>
+    requires(!std::is_same_v<std::remove_cvref_t<One>, Tokenizer> && std::is_constructible_v<Kind, One>)
+  Tokenizer(One&& one) : kind_(std::forward<One>(one)) {}
+
+  // No special tokens are added.
+  std::vector<Id> encode(std::string_view text) const {
+    return ask([&](const auto& kind) { return kind.encode(text); });
+  }
+  // decode(encode(x)) == x for every x. throws Error index on an id outside the vocabulary
+  std::string decode(std::span<const Id> ids) const {
+    return ask([&](const auto& kind) { return kind.decode(ids, false); });
+  }
+  // For ids that follow others: a space that begins the first of them is text.
+  std::string decode_continuation(std::span<const Id> ids) const {
+    return ask([&](const auto& kind) { return kind.decode(ids, true); });
+  }
+  // The token as the vocabulary spells it.
+  std::string piece(Id id) const {
+    return ask([&](const auto& kind) { return kind.piece(id); });
+  }
+  Id size() const {
+    return ask([](const auto& kind) { return kind.size(); });
+  }
+
+  std::optional<Id> bos() const {
+    return ask([](const auto& kind) { return kind.bos(); });
+  }
+  std::optional<Id> eos() const {
+    return ask([](const auto& kind) { return kind.eos(); });
+  }
+  std::optional<Id> separator() const {
+    return ask([](const auto& kind) { return kind.separator(); });
+  }
+  std::optional<Id> pad() const {
+    return ask([](const auto& kind) { return kind.pad(); });
+  }
+
+  const Kind& kind() const { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+}  // namespace cmoe

@@ -1,0 +1,178 @@
+// A pretrained decoder with deltas: PMoE, DAPT and SETA are this one model with three choices, and so is the plain decoder.
+#pragma once
+
+#include "cmoe/attention/self_attention.hpp"
+#include "cmoe/attention/stickbreaking.hpp"
+#include "cmoe/models/decoder_config.hpp"
+#include "cmoe/moe/gate.hpp"
+#include "cmoe/nn/block.hpp"
+#include "cmoe/nn/embedding.hpp"
+#include "cmoe/nn/mlp.hpp"
+#include "cmoe/pet/lora.hpp"
+
+namespace cmoe {
+
+// Which delta the blocks below and above the boundary get: wrappers that make an alias read like a figure.
+template <class D>
+struct Shallow {
+  using Delta = D;
+};
+template <class D>
+struct Deep {
+  using Delta = D;
+};
+
+namespace detail {
+template <class Kind>
+typename Kind::Config attention_config(const DecoderConfig& c) {
+  if constexpr (std::is_same_v<Kind, Causal>) return {.context = c.context, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout};
+  else return {};
+}
+}  // namespace detail
+
+// y = W x + Σ_e g_e Δ_e(x) in every linear map of the blocks; the gates g are computed once a sequence between block
+// `boundary`−1 and block `boundary`, and handed down to the deep blocks.
+template <class ShallowRecipe, class DeepRecipe, class GateRecipe = NoGate, class Kind = Causal>
+struct Adapted {
+  using ShallowDelta = typename ShallowRecipe::Delta;
+  using DeepDelta = typename DeepRecipe::Delta;
+
+  struct Config : DecoderConfig {
+    Index boundary = 0;  // τ: blocks 0..τ-1 are shallow, the others deep
+    typename ShallowDelta::Config shallow = {};
+    typename DeepDelta::Config deep = {};
+    std::vector<std::string> targets = {"query", "key", "value", "output", "gate", "up", "down"};  // the maps that get deltas
+    Dispatch dispatch = Dispatch::dense;
+  };
+
+  template <class B>
+    requires Delta<ShallowDelta, B> && Delta<DeepDelta, B>
+  struct On {
+    template <class D>
+    using Block = ResidualBlock<B, SelfAttention<B, Kind, AdaptedLinear<B, D>>, SwiGlu<B, AdaptedLinear<B, D>>>;
+
+    Config config;
+    Embedding<B> embedding;
+    std::vector<Block<ShallowDelta>> shallow;
+    std::vector<Block<DeepDelta>> deep;
+    typename GateRecipe::template On<B> gate;
+    RmsNorm<B> norm;
+    Linear<B> head;  // empty if the output is tied to the embedding
+
+    On(const Config& c, const Rng& rng)
+        : config(c),
+          embedding((c.validate(), c.vocabulary), c.width, rng.fork("embedding")),
+          gate(c.width),
+          norm(c.width, c.norm_epsilon) {
+      check(c.boundary >= 0 && c.boundary <= c.layers, ErrorKind::config, "adapted: boundary ", c.boundary, " of ", c.layers, " layers");
+      for (Index l = 0; l < c.layers; ++l) {
+        const Rng mine = rng.fork("layers").fork(static_cast<std::uint64_t>(l));
+        if (l < c.boundary) shallow.push_back(make<ShallowDelta>(mine));
+        else deep.push_back(make<DeepDelta>(mine));
+      }
+      if (!c.tied) head = Linear<B>(c.width, c.vocabulary, rng.fork("head"));
+    }
+
+    // Adds what a new task needs: a delta where there should be one, a masked row in the gate.
+    void add_task(const Rng& rng) {
+      Index l = 0;
+      for (auto& block : shallow) grow(block, config.shallow, rng.fork(static_cast<std::uint64_t>(l++)));
+      for (auto& block : deep) grow(block, config.deep, rng.fork(static_cast<std::uint64_t>(l++)));
+      gate.grow();
+    }
+
+    Tensor<B> embed(const Ids<B>& ids) const { return embedding(ids); }  // (N,T) -> (N,T,C)
+
+    // The residual stream that enters block τ.  ids (N,T) -> (N,T,C)
+    Tensor<B> shallow_state(const Ids<B>& ids, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr) const {
+      Tensor<B> h = embed(ids);
+      std::size_t layer = 0;
+      for (const auto& block : shallow) h = run(block, h, flow, caches, layer++);
+      return h;
+    }
+
+    // From the state at the boundary to the scores of the next token.  (N,T,C) -> (N,T,V)
+    Tensor<B> finish(Tensor<B> h, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr) const {
+      std::size_t layer = shallow.size();
+      for (const auto& block : deep) h = run(block, h, flow, caches, layer++);
+      const Tensor<B> last = norm(h);
+      return config.tied ? embedding.scores(last) : head(last);
+    }
+
+    // The gates that the mixture gets for these states: those given, or the gate's own. Empty without a mixture.
+    Tensor<B> gates(const Tensor<B>& state, const Flow<B>& flow) const {
+      if constexpr (!std::is_same_v<GateRecipe, NoGate>)
+        if (!flow.gates && gate.active > 0) return dispatched(gate.weights(gate.query(state, flow)), config.dispatch);
+      return flow.gates;
+    }
+
+    // ids (N,T) -> logits (N,T,V). Gates already in the flow are used as they are; else the gate reads the prompt.
+    Scores<B> operator()(const Ids<B>& ids, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr) const {
+      const Tensor<B> state = shallow_state(ids, flow, caches);
+      flow.gates = gates(state, flow);
+      return {finish(state, flow, caches), {}};
+    }
+
+    Index layers() const { return config.layers; }
+    Index vocabulary() const { return config.vocabulary; }
+    Index context() const { return config.context; }
+
+    static void visit(auto& self, auto&& v) {
+      v("embedding", self.embedding);
+      v("shallow", self.shallow);
+      v("deep", self.deep);
+      v("gate", self.gate);
+      v("norm", self.norm);
+      v("head", self.head);
+    }
+
+   private:
+    template <class D>
+    Block<D> make(const Rng& rng) const {
+      const Index c = config.width, d = config.head(), f = config.hidden;
+      Block<D> block;
+      block.mix_norm = RmsNorm<B>(c, config.norm_epsilon);
+      block.feed_norm = RmsNorm<B>(c, config.norm_epsilon);
+      block.mix.heads = config.heads;
+      block.mix.kv_heads = config.kv_heads;
+      block.mix.head_size = d;
+      block.mix.kind = typename Kind::template On<B>(detail::attention_config<Kind>(config), d);
+      const auto map = [&](Index in, Index out, const char* name) { return AdaptedLinear<B, D>(in, out, rng.fork(name)); };
+      block.mix.query = map(c, config.heads * d, "query");
+      block.mix.key = map(c, config.kv_heads * d, "key");
+      block.mix.value = map(c, config.kv_heads * d, "value");
+      block.mix.output = map(config.heads * d, c, "output");
+      block.feed.gate = map(c, f, "gate");
+      block.feed.up = map(c, f, "up");
+      block.feed.down = map(f, c, "down");
+      // Maps that end in the residual stream start smaller, so that its variance does not grow with depth.
+      const auto residual = static_cast<typename B::Scalar>(1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
+      for (Param<B>* w : {&block.mix.output.base.weight, &block.feed.down.base.weight})
+        B::affine(w->size(), residual, w->data(), typename B::Scalar(0), w->data());
+      return block;
+    }
+
+    template <class Blk, class DeltaConfig>
+    void grow(Blk& block, const DeltaConfig& delta_config, const Rng& rng) {
+      const auto target = [&](const char* name, auto& map) {
+        for (const std::string& wanted : config.targets)
+          if (wanted == name) return map.delta.grow(map.base.in(), map.base.out(), delta_config, rng.fork(name));
+      };
+      target("query", block.mix.query);
+      target("key", block.mix.key);
+      target("value", block.mix.value);
+      target("output", block.mix.output);
+      target("gate", block.feed.gate);
+      target("up", block.feed.up);
+      target("down", block.feed.down);
+    }
+
+    template <class Blk>
+    static Tensor<B> run(const Blk& block, const Tensor<B>& h, Flow<B>& flow, std::vector<KvCache<B>>* caches, std::size_t layer) {
+      flow.cache = caches ? &caches->at(layer) : nullptr;
+      return block(h, flow);
+    }
+  };
+};
+
+}  // namespace cmoe

@@ -1,0 +1,50 @@
+// The sizes of a decoder, and which of them make sense.
+#pragma once
+
+#include "cmoe/attention/causal.hpp"
+
+namespace cmoe {
+
+// A decoder of the Llama family.
+struct DecoderConfig {
+  Index vocabulary = 260;
+  Index width = 128;      // C
+  Index layers = 5;       // L
+  Index heads = 4;        // H
+  Index kv_heads = 4;     // groups of keys and values, divides heads
+  Index head_size = 0;    // D; 0 means width / heads
+  Index hidden = 256;     // F
+  Index context = 128;    // positions in the rotary table
+  double norm_epsilon = 1e-5;
+  double rotary_base = 10000;
+  RotaryLayout rotary_layout = RotaryLayout::halves;
+  bool tied = true;       // the output layer is the embedding's table
+
+  Index head() const { return head_size > 0 ? head_size : width / heads; }
+
+  // throws Error naming the first size that makes no sense
+  void validate() const {
+    const auto positive = [](Index n, const char* name) { check(n > 0, ErrorKind::config, "decoder: ", name, " is ", n, ", it must be positive"); };
+    positive(vocabulary, "vocabulary");
+    positive(width, "width");
+    positive(layers, "layers");
+    positive(heads, "heads");
+    positive(kv_heads, "kv_heads");
+    positive(hidden, "hidden");
+    positive(context, "context");
+    check(heads % kv_heads == 0, ErrorKind::config, "decoder: ", heads, " heads are not a multiple of ", kv_heads, " key heads");
+    check(head_size >= 0, ErrorKind::config, "decoder: head_size is ", head_size);
+    check(head_size > 0 || width % heads == 0, ErrorKind::config, "decoder: width ", width, " is not a multiple of ", heads, " heads");
+    check(norm_epsilon > 0, ErrorKind::config, "decoder: norm_epsilon is ", norm_epsilon, ", it must be positive");
+    check(rotary_base > 0, ErrorKind::config, "decoder: rotary_base is ", rotary_base, ", it must be positive");
+  }
+};
+
+// What a model gives for ids (N,T): scores of the next token, and the sum of its auxiliary losses (empty: it has none).
+template <class B>
+struct Scores {
+  Tensor<B> logits;     // (N,T,V)
+  Tensor<B> auxiliary;  // scalar
+};
+
+}  // namespace cmoe

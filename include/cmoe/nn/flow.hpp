@@ -1,0 +1,70 @@
+// What travels beside the activations through a model: who is valid, who is adapted how much, what was computed before.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "cmoe/autograd/tape.hpp"
+
+namespace cmoe {
+
+// Keys and values of earlier tokens in one attention layer, (N,S,Hkv,D) each. Appending to a single sequence copies nothing
+// old until the capacity is used up.
+template <class B>
+class KvCache {
+ public:
+  Index length() const { return length_; }  // tokens kept
+
+  // Adds the keys and values (N,T,Hkv,D) of new tokens and returns those of all tokens so far.
+  std::pair<Array<B>, Array<B>> append(const Array<B>& keys, const Array<B>& values) {
+    const Shape& s = keys.shape();
+    check(s.rank() == 4 && values.shape() == s, "kv cache: keys ", s, " with values ", values.shape());
+    check(length_ == 0 || (keys_.shape()[0] == s[0] && keys_.shape()[2] == s[2] && keys_.shape()[3] == s[3]), "kv cache: ", s,
+          " after ", keys_.shape());
+    const Index total = length_ + s[1];
+    if (!keys_ || total > keys_.shape()[1]) {
+      const Index capacity = std::max<Index>(64, 2 * total);
+      keys_ = moved(keys_, s.with(1, capacity));
+      values_ = moved(values_, s.with(1, capacity));
+    }
+    const Index row = s[2] * s[3], capacity = keys_.shape()[1];
+    for (Index n = 0; n < s[0]; ++n) {
+      B::copy(s[1] * row, keys.data() + n * s[1] * row, keys_.data() + (n * capacity + length_) * row);
+      B::copy(s[1] * row, values.data() + n * s[1] * row, values_.data() + (n * capacity + length_) * row);
+    }
+    length_ = total;
+    return {used(keys_), used(values_)};
+  }
+
+ private:
+  Array<B> moved(const Array<B>& old, const Shape& shape) const {
+    Array<B> fresh(shape);
+    const Index row = shape[2] * shape[3];
+    for (Index n = 0; old && n < shape[0]; ++n)
+      B::copy(length_ * row, old.data() + n * old.shape()[1] * row, fresh.data() + n * shape[1] * row);
+    return fresh;
+  }
+  Array<B> used(const Array<B>& all) const {
+    const Shape& s = all.shape();
+    if (s[0] == 1) return all.reshape({s[1], s[2], s[3]}).rows(0, length_).reshape({1, length_, s[2], s[3]});
+    Array<B> tight(s.with(1, length_));
+    B::copy_block(s[0], length_ * s[2] * s[3], all.data(), s[1] * s[2] * s[3], false, tight.data(), length_ * s[2] * s[3]);
+    return tight;
+  }
+
+  Array<B> keys_, values_;
+  Index length_ = 0;
+};
+
+// Handed down by reference; nothing of it is stored in a global or in a layer.
+template <class B>
+struct Flow {
+  Tensor<B> gates;                // (N,E) weight of each task's expert for each sequence; empty: no mixture is active
+  Ids<B> prompt_first, prompt_last;  // (N) the range of prompt tokens: all that a gate may read
+  Ids<B> first, last;             // (N) the range of valid tokens of each sequence; empty: all are valid
+  KvCache<B>* cache = nullptr;    // keys and values of earlier tokens in this layer: generation
+  bool training = false;          // dropout and exploration are on
+  std::uint64_t dropout_key = 0;  // changes from step to step
+};
+
+}  // namespace cmoe

@@ -1,0 +1,36 @@
+// Feed-forward layers.
+#pragma once
+
+#include "cmoe/nn/linear.hpp"
+
+namespace cmoe {
+
+// y = (silu(x W_gate) · x W_up) W_down                  x (...,C), hidden size F                    arXiv 2002.05202
+// Map is the linear map in use: plain or adapted.
+template <class B, class Map = Linear<B>>
+struct SwiGlu {
+  Map gate, up, down;
+
+  Tensor<B> operator()(const Tensor<B>& x, const Flow<B>& flow) const { return down(swiglu(gate(x, flow), up(x, flow)), flow); }
+
+  static void visit(auto& self, auto&& v) {
+    v("gate", self.gate);
+    v("up", self.up);
+    v("down", self.down);
+  }
+};
+
+// y = φ(x W_up + b) W_down + b, φ = GELU with the error function
+template <class B, class Map = Linear<B>>
+struct Mlp {
+  Map up, down;
+
+  Tensor<B> operator()(const Tensor<B>& x, const Flow<B>& flow) const { return down(gelu(up(x, flow)), flow); }
+
+  static void visit(auto& self, auto&& v) {
+    v("up", self.up);
+    v("down", self.down);
+  }
+};
+
+}  // namespace cmoe

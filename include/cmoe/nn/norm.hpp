@@ -1,0 +1,34 @@
+// Normalisation layers.
+#pragma once
+
+#include "cmoe/nn/module.hpp"
+#include "cmoe/ops/norm.hpp"
+
+namespace cmoe {
+
+template <class B>
+struct RmsNorm {
+  Param<B> weight;  // (C)
+  double epsilon = 1e-5;
+
+  RmsNorm() = default;
+  explicit RmsNorm(Index width, double eps = 1e-5) : weight({width}, 1), epsilon(eps) {}
+  Tensor<B> operator()(const Tensor<B>& x) const { return rms_norm(x, weight, epsilon); }
+  static void visit(auto& self, auto&& v) { v("weight", self.weight); }
+};
+
+template <class B>
+struct LayerNorm {
+  Param<B> weight, bias;  // (C)
+  double epsilon = 1e-5;
+
+  LayerNorm() = default;
+  explicit LayerNorm(Index width, double eps = 1e-5) : weight({width}, 1), bias({width}), epsilon(eps) {}
+  Tensor<B> operator()(const Tensor<B>& x) const { return layer_norm(x, weight, bias, epsilon); }
+  static void visit(auto& self, auto&& v) {
+    v("weight", self.weight);
+    v("bias", self.bias);
+  }
+};
+
+}  // namespace cmoe

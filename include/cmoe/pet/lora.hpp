@@ -1,0 +1,125 @@
+// LoRA: low-rank deltas, one alone or a mixture with one for each task.                                arXiv 2106.09685
+#pragma once
+
+#include <cmath>
+#include <optional>
+
+#include "cmoe/ops/elementwise.hpp"
+#include "cmoe/ops/layout.hpp"
+#include "cmoe/pet/delta.hpp"
+
+namespace cmoe {
+
+namespace detail {
+
+// Blocks of columns scaled by one weight for each sequence: u (N,T,E·R), g (N,E) -> y, y[n,t,e,r] = g[n,e] u[n,t,e,r].
+template <class B>
+Tensor<B> scale_blocks(const Tensor<B>& u, const Tensor<B>& g) {
+  const Shape &us = u.shape(), &gs = g.shape();
+  check(us.rank() == 3 && gs.rank() == 2 && us[0] == gs[0] && gs[1] > 0 && us[2] % gs[1] == 0, "scale_blocks: gates ", gs, " for ", us);
+  const Index n = us[0], t = us[1], e = gs[1], r = us[2] / gs[1];
+  Array<B> y(us);
+  B::scale_blocks(n, t, e, r, u.data(), g.data(), y.data());
+  return Tape<B>::record(std::move(y), {&u, &g}, [=, u = u.value(), g = g.value(), du = u.slot(), dg = g.slot()](const Array<B>& dy) {
+    if (du) {
+      Array<B> gradient(u.shape());
+      B::scale_blocks(n, t, e, r, dy.data(), g.data(), gradient.data());
+      du.add(std::move(gradient));
+    }
+    if (dg) {
+      Array<B> gradient(g.shape());
+      B::dot_blocks(n, t, e, r, u.data(), dy.data(), gradient.data());
+      dg.add(std::move(gradient));
+    }
+  });
+}
+
+}  // namespace detail
+
+// The low-rank block Δ(x) = (α/R) (x A) B with A (in,R) and B (R,out). A starts uniform in ±1/√in, B at zero: a fresh block
+// changes nothing.
+struct LoRA {
+  struct Config {
+    Index rank = 4;
+    double alpha = 8;
+  };
+
+  template <class B>
+  struct Block {
+    Param<B> a;  // (in,R)
+    Param<B> b;  // (R,out)
+
+    Block(Index in, Index out, const Config& config, const Rng& rng)
+        : a(init::uniform<B>({in, config.rank}, 1 / std::sqrt(static_cast<double>(in)), rng.fork("a"))), b({config.rank, out}) {
+      check(config.rank > 0, ErrorKind::config, "lora: the rank ", config.rank, " is not positive");
+    }
+
+    static void visit(auto& self, auto&& v) {
+      v("a", self.a);
+      v("b", self.b);
+    }
+  };
+};
+
+// One block for all tasks; made by the first grow().
+template <class Kind>
+struct Single {
+  using Config = typename Kind::Config;
+
+  template <class B>
+  struct On {
+    std::optional<typename Kind::template Block<B>> block;
+    double scale = 1;
+
+    Tensor<B> add(const Tensor<B>& y, const Tensor<B>& x, const Flow<B>&) const {
+      if (!block) return y;
+      return y + matmul(matmul(x, block->a), block->b) * static_cast<typename B::Scalar>(scale);
+    }
+
+    void grow(Index in, Index out, const Config& config, const Rng& rng) {
+      if (block) return;
+      block.emplace(in, out, config, rng);
+      scale = config.alpha / static_cast<double>(config.rank);
+    }
+
+    static void visit(auto& self, auto&& v) { v("block", self.block); }
+  };
+};
+
+// One block a task, mixed by the gates of the sequence: Σ_e g_e Δ_e(x). grow() appends a block; the gates may be fewer than the
+// blocks (a block without a gate is not active yet) and then only the first count.
+// computed as two products over the stacked ranks: (α/R) ((x [A_1 … A_E]) ∘ g) [B_1; …; B_E]
+template <class Kind>
+struct Mixture {
+  using Config = typename Kind::Config;
+
+  template <class B>
+  struct On {
+    std::vector<typename Kind::template Block<B>> blocks;
+    double scale = 1;
+
+    Tensor<B> add(const Tensor<B>& y, const Tensor<B>& x, const Flow<B>& flow) const {
+      if (blocks.empty() || !flow.gates) return y;
+      const auto active = static_cast<std::size_t>(flow.gates.shape()[1]);
+      check(active <= blocks.size(), ErrorKind::misuse, "mixture: ", active, " gates for ", blocks.size(), " experts");
+      std::vector<Tensor<B>> a, b;
+      for (std::size_t e = 0; e < active; ++e) {
+        a.push_back(blocks[e].a);
+        b.push_back(blocks[e].b);
+      }
+      const Tensor<B> down = active == 1 ? a[0] : concat_columns(a);  // (in,E·R)
+      const Tensor<B> up = active == 1 ? b[0] : concat_rows(b);       // (E·R,out)
+      const Tensor<B> u = detail::scale_blocks(matmul(x, down), flow.gates);  // (N,T,E·R)
+      return y + matmul(u, up) * static_cast<typename B::Scalar>(scale);
+    }
+
+    void grow(Index in, Index out, const Config& config, const Rng& rng) {
+      blocks.emplace_back(in, out, config, rng.fork(static_cast<std::uint64_t>(blocks.size())));
+      scale = config.alpha / static_cast<double>(config.rank);
+    }
+
+    static void visit(auto& self, auto&& v) { v("experts", self.blocks); }
+  };
+};
+
+}  // namespace cmoe
