@@ -33,12 +33,16 @@ inline std::string method(const MethodReport& m, std::size_t number) {
 // dark setting, text on every colour has a contrast of at least 4.5, charts carry a title and a description.
 inline std::string html(const Report& report) {
   using html_text::escape;
-  std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>" +
-                    escape(report.title) + "</title><style>\n" + report_style::sheet() + "</style></head><body><main>\n<header><h1>" +
-                    escape(report.title) + "</h1>" + (report.subtitle.empty() ? "" : "<p class=\"quiet\">" + escape(report.subtitle) + "</p>") + "</header>\n";
+  std::string out =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\"><title>" +
+      escape(report.title) + "</title><style>\n" + report_style::sheet() + "</style></head><body><main>\n<header><h1>" +
+      escape(report.title) + "</h1>" + (report.subtitle.empty() ? "" : "<p class=\"quiet\">" + escape(report.subtitle) + "</p>") +
+      "</header>\n";
   if (!report.facts.empty()) {
     out += "<dl class=\"facts\">";
-    for (const auto& [name, value] : report.facts) out += "<div><dt>" + escape(name) + "</dt><dd>" + escape(value) + "</dd></div>";
+    for (const auto& [name, value] : report.facts)
+      out += "<div><dt>" + escape(name) + "</dt><dd>" + escape(value) + "</dd></div>";
     out += "</dl>\n";
   }
   if (!report.methods.empty()) {

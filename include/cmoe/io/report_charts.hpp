@@ -42,7 +42,8 @@ inline std::string comparison_chart(const Report& report, bool wide) {
     lines.push_back(std::move(line));
   }
   const double room = std::min(170.0, 30 + 6.3 * static_cast<double>(longest)), rows = 14.0 * static_cast<double>(lines.size());
-  svg::Chart chart{wide ? "overw" : "overn", "Average score after each task", description, wide ? 900.0 : 390.0, std::max(wide ? 340.0 : 300.0, rows + 70)};
+  svg::Chart chart{wide ? "overw" : "overn", "Average score after each task", description, wide ? 900.0 : 390.0,
+                   std::max(wide ? 340.0 : 300.0, rows + 70)};
   chart.x = {0.8, static_cast<double>(most) + 0.1, {}, "tasks learnt"};
   const Index every = 1 + (most - 1) / (wide ? 25 : 8);
   for (Index n = 1; n <= most; n += every) chart.x.ticks.emplace_back(static_cast<double>(n), std::to_string(n));
@@ -53,15 +54,18 @@ inline std::string comparison_chart(const Report& report, bool wide) {
 inline std::string comparison(const Report& report) {
   std::string legend = "<ul class=\"legend\">";
   for (std::size_t i = 0; i < report.methods.size(); ++i)
-    legend += "<li><svg viewBox=\"0 0 28 10\" aria-hidden=\"true\"><path class=\"" + svg::line_class(i) + "\" d=\"M0 5H28\"/></svg>" +
-              escape(report.methods[i].method) + "</li>";
-  return "<h2>Average score over the tasks learnt so far</h2><figure>" + comparison_chart(report, true) + comparison_chart(report, false) + legend +
-         "</ul><figcaption>After each task, the mean score on all tasks up to it: a method that forgets falls, one that keeps what it learnt stays up."
+    legend += "<li><svg viewBox=\"0 0 28 10\" aria-hidden=\"true\"><path class=\"" + svg::line_class(i) +
+              "\" d=\"M0 5H28\"/></svg>" + escape(report.methods[i].method) + "</li>";
+  return "<h2>Average score over the tasks learnt so far</h2><figure>" + comparison_chart(report, true) +
+         comparison_chart(report, false) + legend +
+         "</ul><figcaption>After each task, the mean score on all tasks up to it: a method that forgets falls, one that keeps "
+         "what it learnt stays up."
          "</figcaption></figure>\n";
 }
 
 // One loss term over the stream: every task gets the same width, and neighbouring steps are averaged down to 40 points a task.
-inline std::string curve(const MethodReport& m, const std::string& term, const std::vector<MethodReport::Point>& points, const std::string& id) {
+inline std::string curve(const MethodReport& m, const std::string& term, const std::vector<MethodReport::Point>& points,
+                         const std::string& id) {
   constexpr Index bins = 40;
   std::map<Index, std::pair<Index, Index>> steps;  // first and last step of each task
   for (const auto& p : points) {
@@ -88,8 +92,10 @@ inline std::string curve(const MethodReport& m, const std::string& term, const s
   }
   const Index tasks = std::max<Index>(steps.rbegin()->first + 1, m.scores.tasks());
   const double last = line.pieces.back().back().second;
-  svg::Chart chart{id, term + " of " + m.method, term + " while learning " + std::to_string(tasks) + " tasks, from " +
-                   decimal(line.pieces.front().front().second, 3) + " to " + decimal(last, 3) + ".", 390, 210};
+  svg::Chart chart{id, term + " of " + m.method,
+                   term + " while learning " + std::to_string(tasks) + " tasks, from " +
+                       decimal(line.pieces.front().front().second, 3) + " to " + decimal(last, 3) + ".",
+                   390, 210};
   chart.x = {0, static_cast<double>(tasks), {}, "task being learnt"};
   for (Index task = 0; task < tasks; ++task) {
     if (tasks <= 16 || task % 5 == 0) chart.x.ticks.emplace_back(static_cast<double>(task) + 0.5, std::to_string(task + 1));
@@ -100,7 +106,8 @@ inline std::string curve(const MethodReport& m, const std::string& term, const s
 }
 
 inline std::string growth(const MethodReport& m, const std::string& id) {
-  svg::Chart chart{id, "Stored parameters of " + m.method, "Stored parameters after each task, at the end " + std::to_string(m.growth.back()) + ".", 390, 210};
+  svg::Chart chart{id, "Stored parameters of " + m.method,
+                   "Stored parameters after each task, at the end " + std::to_string(m.growth.back()) + ".", 390, 210};
   chart.x.label = "tasks learnt";
   return "<figure>" + svg::bar_chart(chart, m.growth) + "</figure>";
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cmoe/io/html.hpp"
@@ -19,7 +20,8 @@ using Value = xtl::xoptional<double>;
 
 inline std::string shown(const Value& value) { return value.has_value() ? decimal(value.value(), 1) : "–"; }
 
-// A table with its caption. It may be wider than a telephone: it then scrolls alone, also by keyboard, under a caption that stays.
+// A table with its caption. It may be wider than a telephone: it then scrolls alone, also by keyboard, under a caption that
+// stays.
 inline std::string scrolling(const std::string& table, const std::string& label, const std::string& caption) {
   const std::string note = caption.empty() ? "" : "<p class=\"caption\">" + caption + "</p>";
   return note + "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + escape(label) + "\">" + table + "</div>\n";
@@ -54,7 +56,8 @@ inline std::string summary(const Report& report) {
                             {"learning_accuracy", "Learning accuracy", &Metrics::learning_accuracy, false},
                             {"routing_accuracy", "Routing accuracy", &Metrics::routing_accuracy, false}};
   std::string out = "<table class=\"summary\"><thead><tr><th scope=\"col\" class=\"left\">Method</th>";
-  for (const Column& column : columns) out += "<th scope=\"col\"><abbr title=\"" + escape(definition(column.name)) + "\">" + escape(column.head) + "</abbr></th>";
+  for (const Column& column : columns)
+    out += "<th scope=\"col\"><abbr title=\"" + escape(definition(column.name)) + "\">" + escape(column.head) + "</abbr></th>";
   out += "<th scope=\"col\">Trainable</th><th scope=\"col\">Stored</th><th scope=\"col\">Time</th></tr></thead><tbody>";
   for (std::size_t i = 0; i < report.methods.size(); ++i) {
     const MethodReport& m = report.methods[i];
@@ -64,7 +67,8 @@ inline std::string summary(const Report& report) {
       const bool leads = value.has_value() && leader.has_value() && shown(value) == shown(leader);
       out += (leads ? "<td class=\"best\">" : "<td>") + shown(value) + "</td>";
     }
-    out += "<td>" + compact(m.trainable) + "</td><td>" + compact(m.stored) + "</td><td>" + html_text::duration(m.seconds) + "</td></tr>";
+    out += "<td>" + compact(m.trainable) + "</td><td>" + compact(m.stored) + "</td><td>" + html_text::duration(m.seconds) +
+           "</td></tr>";
   }
   return scrolling(out + "</tbody></table>", "Summary of methods",
                    "Scores in points of 0 to 100; the best of a column is bold. Definitions are at the end of the page.");
@@ -76,7 +80,8 @@ inline std::string definitions(const Report& report) {
   out += "</tr></thead><tbody>";
   const std::vector<NamedMetric> names = named({});
   for (std::size_t row = 0; row < names.size(); ++row) {
-    out += "<tr><th scope=\"row\">" + escape(names[row].name) + "<span class=\"words\">" + escape(names[row].definition) + "</span></th>";
+    out += "<tr><th scope=\"row\">" + escape(names[row].name) + "<span class=\"words\">" + escape(names[row].definition) +
+           "</span></th>";
     for (const MethodReport& m : report.methods) out += "<td>" + shown(named(m.metrics)[row].value) + "</td>";
     out += "</tr>";
   }
@@ -98,16 +103,20 @@ inline std::string score_table(const MethodReport& m) {
   for (Index task = 0; task < m.scores.tasks(); ++task) out += "<th scope=\"col\">" + escape(name(task)) + "</th>";
   out += "</tr></thead><tbody>";
   for (Index after = 0; after <= m.scores.tasks(); ++after) {
-    out += "<tr><th scope=\"row\">" + (after == 0 ? "no training" : std::to_string(after) + " " + escape(name(after - 1))) + "</th>";
+    out +=
+        "<tr><th scope=\"row\">" + (after == 0 ? "no training" : std::to_string(after) + " " + escape(name(after - 1))) + "</th>";
     for (Index task = 0; task < m.scores.tasks(); ++task) {
       const Value score = m.scores.at(after, task);
-      if (!score.has_value()) out += "<td class=\"none\">–</td>";
-      else out += cell(score.value() / 100, decimal(score.value(), 1), task + 1 == after ? " own" : task >= after ? " ahead" : "");
+      if (!score.has_value())
+        out += "<td class=\"none\">–</td>";
+      else
+        out += cell(score.value() / 100, decimal(score.value(), 1), task + 1 == after ? " own" : task >= after ? " ahead" : "");
     }
     out += "</tr>";
   }
   return "<h3>Scores</h3>" + scrolling(out + "</tbody></table>", "Score matrix of " + m.method,
-                                        "Score of each task (columns) after each step of the stream (rows). Outlined: just after learning it; italic: not learnt yet.");
+                                       "Score of each task (columns) after each step of the stream (rows). Outlined: just after "
+                                       "learning it; italic: not learnt yet.");
 }
 
 inline std::string routing_table(const MethodReport& m) {
@@ -118,16 +127,19 @@ inline std::string routing_table(const MethodReport& m) {
   for (std::size_t e = 0; e < experts; ++e) out += "<th scope=\"col\">expert " + std::to_string(e + 1) + "</th>";
   out += "</tr></thead><tbody>";
   for (std::size_t task = 0; task < m.routing.size(); ++task) {
-    out += "<tr><th scope=\"row\">" + escape(task < m.tasks.size() ? m.tasks[task] : "task " + std::to_string(task + 1)) + "</th>";
+    out +=
+        "<tr><th scope=\"row\">" + escape(task < m.tasks.size() ? m.tasks[task] : "task " + std::to_string(task + 1)) + "</th>";
     for (std::size_t e = 0; e < experts; ++e) {
       const bool known = e < m.routing[task].size() && std::isfinite(m.routing[task][e]);
-      if (known) out += cell(m.routing[task][e], decimal(100 * m.routing[task][e], 1), e == task ? " own" : "");
-      else out += "<td class=\"none\">–</td>";
+      if (known)
+        out += cell(m.routing[task][e], decimal(100 * m.routing[task][e], 1), e == task ? " own" : "");
+      else
+        out += "<td class=\"none\">–</td>";
     }
     out += "</tr>";
   }
   return "<h3>Routing</h3>" + scrolling(out + "</tbody></table>", "Routing of " + m.method,
-                                         "Percent of each task's gate weight (rows) that goes to each expert (columns).");
+                                        "Percent of each task's gate weight (rows) that goes to each expert (columns).");
 }
 
 }  // namespace cmoe::detail::page
