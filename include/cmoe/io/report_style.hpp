@@ -86,7 +86,7 @@ table.heat{border-collapse:separate;border-spacing:2px}
 table.heat th,table.heat td{border:0;padding:5px 8px;font-size:.87rem}
 table.heat td{text-align:center;min-width:52px;border-radius:3px}
 table.heat thead th{text-align:center;font-weight:500;white-space:normal;padding:5px 2px;min-width:64px;max-width:96px;line-height:1.2;overflow-wrap:anywhere}
-table.heat thead th.left{text-align:left}
+table.heat thead th.left{text-align:left;padding-left:8px}
 table.heat th[scope=row]{font-weight:500;max-width:220px;position:sticky;left:0;background:var(--page)}
 table.heat td.own{font-weight:700;outline:2px solid var(--ink);outline-offset:-2px}
 table.heat td.ahead{font-style:italic}table.heat td.none{color:var(--quiet)}
