@@ -99,6 +99,7 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
     learner.add_parameters(optimizer);
     state.trainable = parameter_count(learner.model(), Count::trainable);
     if (state.step > 0) hooks.load(&optimizer);
+    optimizer.set_steps(state.step);
     const Index per_step = config.batch * config.accumulate, items = static_cast<Index>(task.train.size());
     const Index steps = config.task_steps > 0 ? config.task_steps : (config.task_epochs * items + per_step - 1) / per_step;
     Shuffled order(task.train.size(), rng.fork("batches").fork(static_cast<std::uint64_t>(state.task)));
