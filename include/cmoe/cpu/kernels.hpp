@@ -1,0 +1,13 @@
+// The kernels that Cpu<Real> calls: our own, or Eigen's words for the same if CMOE_EIGEN_ONLY is defined.
+#pragma once
+
+#include "cmoe/cpu/causal.hpp"
+#include "cmoe/cpu/elementwise.hpp"
+#include "cmoe/cpu/gemm.hpp"
+#include "cmoe/cpu/rows.hpp"
+#include "cmoe/cpu/stickbreaking.hpp"
+#include "cmoe/cpu/update.hpp"
+
+namespace cmoe::cpu {
+namespace kernels = ::cmoe::cpu;
+}  // namespace cmoe::cpu
