@@ -52,7 +52,8 @@ TEST_CASE("positive transfer shows in BWT and is hidden by the clamped variant")
 }
 
 TEST_CASE("the log of a published run gives the published metrics") {
-  const auto m = cmoe::metrics(matrix({{98.7105}, {98.5526, 57.7632}, {97.4079, 57.4079, 71.9079}, {97.7368, 56.0658, 71.0395, 88.6184}}));
+  const auto m =
+      cmoe::metrics(matrix({{98.7105}, {98.5526, 57.7632}, {97.4079, 57.4079, 71.9079}, {97.7368, 56.0658, 71.0395, 88.6184}}));
   CHECK(m.AP.value() == Approx(78.3651).epsilon(1e-6));
   CHECK(m.forgetting.value() == Approx(1.1798).epsilon(1e-4));
   CHECK(m.learning_accuracy.value() == Approx(79.25).epsilon(1e-6));

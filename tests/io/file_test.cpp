@@ -102,22 +102,23 @@ TEST_CASE("when the disk takes no more, the old file stays and the temporary one
 TEST_CASE("a full device is an error of the file") {
   if (!std::filesystem::exists("/dev/full")) return;
   FileWriter* writer = nullptr;
-  const auto refused = refusal([&] {  // ENOSPC from write(2): the protocol needs a folder, so the descriptor is pointed at /dev/full
-    samples::Folder folder;
-    FileWriter here(folder.path() / "a");
-    writer = &here;
-    const int full = ::open("/dev/full", O_WRONLY);
-    int newest = -1;
-    for (int number = 3; number < full; ++number) {
-      struct stat status {};
-      if (::fstat(number, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0) newest = number;
-    }
-    REQUIRE(newest >= 0);
-    ::dup2(full, newest);
-    ::close(full);
-    here.write("text");
-    here.commit();
-  });
+  const auto refused =
+      refusal([&] {  // ENOSPC from write(2): the protocol needs a folder, so the descriptor is pointed at /dev/full
+        samples::Folder folder;
+        FileWriter here(folder.path() / "a");
+        writer = &here;
+        const int full = ::open("/dev/full", O_WRONLY);
+        int newest = -1;
+        for (int number = 3; number < full; ++number) {
+          struct stat status {};
+          if (::fstat(number, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0) newest = number;
+        }
+        REQUIRE(newest >= 0);
+        ::dup2(full, newest);
+        ::close(full);
+        here.write("text");
+        here.commit();
+      });
   CHECK(writer != nullptr);
   CHECK(refused.kind == ErrorKind::file);
   CHECK(refused.text.ends_with("cannot write: No space left on device"));

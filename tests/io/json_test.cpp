@@ -19,10 +19,11 @@ TEST_CASE("what is not strictly JSON is refused with the name of the text") {
   const std::string deep_list(1'000'000, '['), nul("[1]\0[2]", 7);
   std::string deep_object;
   for (int i = 0; i < 100'000; ++i) deep_object += "{\"a\":";
-  for (const std::string& text : {std::string(), std::string("{"), std::string("[1,]"), std::string("[1] x"), std::string("[01]"),
-                                  std::string("{\"a\":1,\"a\":2}"), std::string("[{\"b\":{\"a\":1,\"c\":2,\"a\":3}}]"), deep_list, deep_object,
-                                  nul, std::string("[\"\xFF\"]"), std::string("[\"\xC0\xAF\"]"), std::string("[\"\\ud800\"]"),
-                                  std::string("[\"\xED\xA0\x80\"]"), std::string("[1e999]"), std::string("[\"a\nb\"]"), std::string("[NaN]")}) {
+  for (const std::string& text :
+       {std::string(), std::string("{"), std::string("[1,]"), std::string("[1] x"), std::string("[01]"),
+        std::string("{\"a\":1,\"a\":2}"), std::string("[{\"b\":{\"a\":1,\"c\":2,\"a\":3}}]"), deep_list, deep_object, nul,
+        std::string("[\"\xFF\"]"), std::string("[\"\xC0\xAF\"]"), std::string("[\"\\ud800\"]"), std::string("[\"\xED\xA0\x80\"]"),
+        std::string("[1e999]"), std::string("[\"a\nb\"]"), std::string("[NaN]")}) {
     const auto refused = refusal([&] { parse_json(text, "settings.json"); });
     CAPTURE(text.substr(0, 40));
     CHECK(refused.thrown);
@@ -58,10 +59,11 @@ TEST_CASE("members are fetched by type") {
 
 TEST_CASE("characters are found and broken ones told with their line") {
   CHECK(find_invalid_utf8("aé€😀") == std::string_view::npos);
-  for (const char* bad : {"\x80", "\xC1\x81", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xC3",
-                          "\xE2\x82", "\xF0\x9F\x98"})
+  for (const char* bad : {"\x80", "\xC1\x81", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80",
+                          "\xF5\x80\x80\x80", "\xC3", "\xE2\x82", "\xF0\x9F\x98"})
     CHECK(find_invalid_utf8(bad) == 0);
-  CHECK(refusal([] { check_utf8("one\ntwo \xFF", "a.txt"); }).text == "a.txt: byte 8 (line 2) is not UTF-8; convert the file to UTF-8");
+  CHECK(refusal([] { check_utf8("one\ntwo \xFF", "a.txt"); }).text ==
+        "a.txt: byte 8 (line 2) is not UTF-8; convert the file to UTF-8");
   CHECK(utf8_boundary("é", 1) == 0);
   CHECK(utf8_boundary("é", 2) == 2);
 }

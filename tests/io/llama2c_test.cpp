@@ -49,7 +49,8 @@ TEST_CASE("a model of the wrong length is refused before its weights are read") 
 TEST_CASE("sizes that make no model are refused") {
   for (int version : {0, 1, 2})
     for (std::size_t field = 0; field < 7; ++field)
-      for (std::int32_t value : {0, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(), 1 << 24, 3}) {
+      for (std::int32_t value :
+           {0, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(), 1 << 24, 3}) {
         if (version > 0 && field == 6 && (value == 3 || value == 1 << 24)) continue;  // no stored size depends on the context
         std::string bytes = samples::llama2c(version);
         std::memcpy(bytes.data() + (version > 0 ? 8 : 0) + 4 * field, &value, 4);

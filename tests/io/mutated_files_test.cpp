@@ -1,5 +1,6 @@
-// Thousands of damaged files of every format: each is read, or refused by an Error, and nothing else happens. Built with the address
-// and undefined-behaviour sanitizers always. Damage knows the formats: random bytes alone would rarely get past the first field.
+// Thousands of damaged files of every format: each is read, or refused by an Error, and nothing else happens. Built with the
+// address and undefined-behaviour sanitizers always. Damage knows the formats: random bytes alone would rarely get past the first
+// field.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 
@@ -22,8 +23,8 @@ namespace {
 
 using Random = std::mt19937;
 
-// `inner` is what is damaged, `wrap` makes the file of it, `read` must read or refuse the file; `numbers` are positions in `inner`
-// of stored 32-bit sizes.
+// `inner` is what is damaged, `wrap` makes the file of it, `read` must read or refuse the file; `numbers` are positions in
+// `inner` of stored 32-bit sizes.
 struct Format {
   std::string name, inner;
   std::function<std::string(const std::string&)> wrap;
@@ -57,15 +58,55 @@ void overwrite(std::string& bytes, std::size_t at, T value) {
 }
 
 std::string odd_number(Random& random) {
-  static const std::vector<std::string> numbers = {
-      "0", "1", "-1", "2", "3", "8", "255", "65536", "2147483647", "2147483648", "4294967295", "4294967296", "9223372036854775807",
-      "9223372036854775808", "18446744073709551615", "18446744073709551616", "1e3", "1.5", "-0", "01", "1e999", "null", "true", "[]", "{}", "\"\""};
+  static const std::vector<std::string> numbers = {"0",
+                                                   "1",
+                                                   "-1",
+                                                   "2",
+                                                   "3",
+                                                   "8",
+                                                   "255",
+                                                   "65536",
+                                                   "2147483647",
+                                                   "2147483648",
+                                                   "4294967295",
+                                                   "4294967296",
+                                                   "9223372036854775807",
+                                                   "9223372036854775808",
+                                                   "18446744073709551615",
+                                                   "18446744073709551616",
+                                                   "1e3",
+                                                   "1.5",
+                                                   "-0",
+                                                   "01",
+                                                   "1e999",
+                                                   "null",
+                                                   "true",
+                                                   "[]",
+                                                   "{}",
+                                                   "\"\""};
   return numbers[below(random, numbers.size())];
 }
 
 std::int32_t odd_size(Random& random) {
-  static const std::vector<std::int32_t> sizes = {0, 1, -1, 2, 3, 4, 5, 7, 8, 16, 127, 128, 255, 4096, 65536, 1 << 24, 1 << 30,
-                                                  std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()};
+  static const std::vector<std::int32_t> sizes = {0,
+                                                  1,
+                                                  -1,
+                                                  2,
+                                                  3,
+                                                  4,
+                                                  5,
+                                                  7,
+                                                  8,
+                                                  16,
+                                                  127,
+                                                  128,
+                                                  255,
+                                                  4096,
+                                                  65536,
+                                                  1 << 24,
+                                                  1 << 30,
+                                                  std::numeric_limits<std::int32_t>::max(),
+                                                  std::numeric_limits<std::int32_t>::min()};
   return sizes[below(random, sizes.size())];
 }
 
@@ -80,12 +121,24 @@ void damage(std::string& text, const Format& format, Random& random) {
     case 1:  // one byte that means something somewhere
       if (!text.empty()) text[at] = std::string("\0\xFF\x80\x7F\"{}[],:\\ \t\n\r09-", 19)[below(random, 19)];
       break;
-    case 2: text.resize(at); break;
-    case 3: text.erase(at, length); break;
-    case 4: text.insert(at, text.substr(below(random, text.size()), length)); break;
-    case 5: text += text.substr(at, length); break;
-    case 6: overwrite(text, at, odd_size(random)); break;
-    case 7: overwrite(text, at, std::uint64_t{1} << (random() % 64)); break;
+    case 2:
+      text.resize(at);
+      break;
+    case 3:
+      text.erase(at, length);
+      break;
+    case 4:
+      text.insert(at, text.substr(below(random, text.size()), length));
+      break;
+    case 5:
+      text += text.substr(at, length);
+      break;
+    case 6:
+      overwrite(text, at, odd_size(random));
+      break;
+    case 7:
+      overwrite(text, at, std::uint64_t{1} << (random() % 64));
+      break;
     case 8:  // a stored size
       if (!format.numbers.empty()) overwrite(text, format.numbers[below(random, format.numbers.size())], odd_size(random));
       break;
@@ -105,12 +158,15 @@ void damage(std::string& text, const Format& format, Random& random) {
     case 11: {  // two ranges change places
       const std::size_t other = below(random, text.size()), first = std::min(at, other), second = std::max(at, other);
       const std::size_t size = std::min({length, second - first, text.size() - second});
-      std::swap_ranges(text.begin() + static_cast<std::ptrdiff_t>(first), text.begin() + static_cast<std::ptrdiff_t>(first + size),
+      std::swap_ranges(text.begin() + static_cast<std::ptrdiff_t>(first),
+                       text.begin() + static_cast<std::ptrdiff_t>(first + size),
                        text.begin() + static_cast<std::ptrdiff_t>(second));
       break;
     }
     case 12: {  // a string's contents
-      static const std::vector<std::string> odd = {"", "\\u0000", "\\ud800", "\\udc00\\ud800", "\xC0\xAF", "\xED\xA0\x80", "\\", "../../x", "__metadata__", "F4", "BOOL", "I64"};
+      static const std::vector<std::string> odd = {
+          "",        "\\u0000",      "\\ud800", "\\udc00\\ud800", "\xC0\xAF", "\xED\xA0\x80", "\\",
+          "../../x", "__metadata__", "F4",      "BOOL",           "I64"};
       const std::size_t quote = text.find('"', at), end = quote == std::string::npos ? quote : text.find('"', quote + 1);
       if (end != std::string::npos) text.replace(quote + 1, end - quote - 1, odd[below(random, odd.size())]);
       break;
@@ -136,25 +192,35 @@ std::vector<Format> formats() {
     const SafeTensors parsed = SafeTensors::parse(file, "damaged.safetensors");
     for (const StoredTensor& tensor : parsed.tensors()) {
       if (tensor.shape.size() > 1'000'000) continue;
-      if (tensor.dtype == DType::i64) tensor.values<Id>();
-      else tensor.values<float>();
+      if (tensor.dtype == DType::i64)
+        tensor.values<Id>();
+      else
+        tensor.values<float>();
     }
     parsed.at("absent");
   };
   all.push_back({"safetensors", tensors, as_is, read_tensors, {0, 4}});
-  all.push_back({"safetensors header", tensors.substr(8, header_length),  // the length before the header is kept right
-                 [data = tensors.substr(8 + header_length)](const std::string& header) { return samples::container(header, data); },
-                 read_tensors, {}});
+  all.push_back(
+      {"safetensors header",
+       tensors.substr(8, header_length),  // the length before the header is kept right
+       [data = tensors.substr(8 + header_length)](const std::string& header) { return samples::container(header, data); },
+       read_tensors,
+       {}});
 
   for (int version : {0, 1, 2}) {
-    Format format{"llama2.c " + std::to_string(version), samples::llama2c(version), as_is,
-                  [](const std::string& file) { parse_llama2c(as_bytes(file), "damaged.bin"); }, {}};
+    Format format{"llama2.c " + std::to_string(version),
+                  samples::llama2c(version),
+                  as_is,
+                  [](const std::string& file) { parse_llama2c(as_bytes(file), "damaged.bin"); },
+                  {}};
     for (std::size_t field = 0; field < (version == 0 ? 7u : 9u); ++field) format.numbers.push_back(4 * field);
     if (version == 2) format.numbers.push_back(37);
     all.push_back(format);
   }
 
-  Format tokens{"tokenizer.bin", samples::tokenizer(), as_is,
+  Format tokens{"tokenizer.bin",
+                samples::tokenizer(),
+                as_is,
                 [](const std::string& file) {
                   const Tokenizer tokenizer = Llama2cTokenizer::parse(file, "damaged.bin");
                   const std::string text = "abab \xC3\xA9 baab\n\xFF";
@@ -172,14 +238,26 @@ std::vector<Format> formats() {
   }
   all.push_back(tokens);
 
-  all.push_back({"TRACE", samples::trace(), as_is, [](const std::string& file) { trace_scoring(trace_items(parse_json(file, "t.json"), "t.json")); }, {}});
-  all.push_back({"Natural Instructions", samples::instructions(), as_is,
-                 [](const std::string& file) { instruction_items(parse_json(file, "t.json"), false, "t.json"); }, {}});
-  const auto read_table = [](const std::string& file) { parse_labelled_text(gunzip(file, "t.tsv.gz", 1 << 20), "t", "t.tsv.gz"); };
+  all.push_back({"TRACE",
+                 samples::trace(),
+                 as_is,
+                 [](const std::string& file) { trace_scoring(trace_items(parse_json(file, "t.json"), "t.json")); },
+                 {}});
+  all.push_back({"Natural Instructions",
+                 samples::instructions(),
+                 as_is,
+                 [](const std::string& file) { instruction_items(parse_json(file, "t.json"), false, "t.json"); },
+                 {}});
+  const auto read_table = [](const std::string& file) {
+    parse_labelled_text(gunzip(file, "t.tsv.gz", 1 << 20), "t", "t.tsv.gz");
+  };
   all.push_back({"tsv.gz", samples::gzip(samples::table()), as_is, read_table, {}});
   all.push_back({"tsv in gz", samples::table(), samples::gzip, read_table, {}});
-  all.push_back({"txt", "A plain text with \xC3\xA9 and \xE2\x82\xAC, long enough to be split in three parts.", as_is,
-                 [](const std::string& file) { parse_plain_text(file, "t", "t.txt"); }, {}});
+  all.push_back({"txt",
+                 "A plain text with \xC3\xA9 and \xE2\x82\xAC, long enough to be split in three parts.",
+                 as_is,
+                 [](const std::string& file) { parse_plain_text(file, "t", "t.txt"); },
+                 {}});
   return all;
 }
 
@@ -197,8 +275,12 @@ Counts run(const Format& format, int mutations, bool report) {
     for (std::size_t pieces = 1 + random() % 3; pieces > 0; --pieces) damage(inner, format, random);
     std::string what;
     switch (outcome(format, format.wrap(inner), what)) {
-      case Outcome::read: ++counts.read; break;
-      case Outcome::refused: ++counts.refused; break;
+      case Outcome::read:
+        ++counts.read;
+        break;
+      case Outcome::refused:
+        ++counts.refused;
+        break;
       case Outcome::fault:
         ++counts.faults;
         if (report && counts.faults <= 3) FAIL_CHECK(format.name << ", mutation " << number << ": " << what);
@@ -236,8 +318,11 @@ TEST_CASE("damaged files are read or refused by an Error, and nothing else happe
 }
 
 TEST_CASE("the harness notices a reader that lets another exception through") {
-  Format broken{"broken", samples::llama2c(1), [](const std::string& inner) { return inner; },
-                [](const std::string& file) { parse_llama2c(as_bytes(file), "x"), std::stoi(file.substr(300)); }, {0}};
+  Format broken{"broken",
+                samples::llama2c(1),
+                [](const std::string& inner) { return inner; },
+                [](const std::string& file) { parse_llama2c(as_bytes(file), "x"), std::stoi(file.substr(300)); },
+                {0}};
   CHECK(run(broken, 100, false).faults > 0);
   broken.read = [](const std::string& file) { (void)file.at(1500); };
   CHECK(run(broken, 100, false).faults > 0);

@@ -85,7 +85,8 @@ TEST_CASE("the llama2.c tokenizer gives the reference's tokens") {
     ids.insert(ids.begin(), *tokenizer.bos());
     return ids;
   };
-  CHECK(with_beginning(required<std::string>(golden, "prompt", "golden")) == required<std::vector<Id>>(golden, "tokens", "golden"));
+  CHECK(with_beginning(required<std::string>(golden, "prompt", "golden")) ==
+        required<std::vector<Id>>(golden, "tokens", "golden"));
 
   const Json& slice = golden["tinystories_nll"];  // a range of characters, of the text without carriage returns
   const auto range = required<std::vector<std::size_t>>(slice, "char_range", "golden");

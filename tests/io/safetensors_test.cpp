@@ -65,7 +65,9 @@ TEST_CASE("what is written is read back, and the same tensors give the same byte
 
 TEST_CASE("a missing tensor is told with its nearest names") {
   const SafeTensors file = SafeTensors::parse(samples::safetensors(), "a.safetensors");
-  CHECK(refusal([&] { file.at("layer.0.weigth"); }).text.starts_with("a.safetensors: no tensor 'layer.0.weigth'; the nearest are 'layer.0.weight'"));
+  CHECK(refusal([&] {
+          file.at("layer.0.weigth");
+        }).text.starts_with("a.safetensors: no tensor 'layer.0.weigth'; the nearest are 'layer.0.weight'"));
 }
 
 TEST_CASE("numbers without an equal in the type they are read as are refused, not bent") {
@@ -80,15 +82,21 @@ TEST_CASE("numbers without an equal in the type they are read as are refused, no
   CHECK(refusal([&] { file.at("large").values<double>(); }).kind == ErrorKind::numeric);
   CHECK(refusal([&] { file.at("large").values<Id>(); }).kind == ErrorKind::numeric);
   CHECK(file.at("large").values<Index>() == large);
+  CHECK(detail::exactly<float>(std::int64_t{1} << 40) == 1099511627776.0f);
+  CHECK(!detail::exactly<float>((1 << 24) + 1));
+  CHECK(!detail::exactly<double>(std::numeric_limits<std::uint64_t>::max()));
+  CHECK(!detail::exactly<Index>(9223372036854775808.0));
+  CHECK(detail::exactly<Index>(-9223372036854775808.0) == std::numeric_limits<Index>::min());
+  CHECK(!detail::exactly<Id>(std::numeric_limits<float>::quiet_NaN()));
   std::vector<float> wrong(3);
   CHECK(refusal([&] { file.at("numbers").read<float>(wrong); }).kind == ErrorKind::shape);
 }
 
 TEST_CASE("bfloat16 rounds to nearest, ties to even, and keeps infinities and NaN") {
   CHECK(to_bfloat16(1.0f) == 0x3F80);
-  CHECK(to_bfloat16(1.00390625f) == 0x3F80);                           // halfway, down to even
-  CHECK(to_bfloat16(1.01171875f) == 0x3F82);                           // halfway, up to even
-  CHECK(to_bfloat16(std::numeric_limits<float>::max()) == 0x7F80);     // rounds to infinity
+  CHECK(to_bfloat16(1.00390625f) == 0x3F80);                        // halfway, down to even
+  CHECK(to_bfloat16(1.01171875f) == 0x3F82);                        // halfway, up to even
+  CHECK(to_bfloat16(std::numeric_limits<float>::max()) == 0x7F80);  // rounds to infinity
   CHECK(to_bfloat16(-std::numeric_limits<float>::infinity()) == 0xFF80);
   CHECK(std::isnan(from_bfloat16(to_bfloat16(std::numeric_limits<float>::quiet_NaN()))));
   CHECK(std::isnan(from_bfloat16(to_bfloat16(std::bit_cast<float>(0x7F800001u)))));
@@ -118,8 +126,8 @@ TEST_CASE("files that are no container are refused") {  // classes 1 to 20 of re
   const std::string good = samples::safetensors();
   check_refused("1 empty", "");
   for (std::size_t n = 1; n < 8; ++n) check_refused("2 short", good.substr(0, n));
-  for (std::uint64_t length : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 63, ~std::uint64_t{0}, ~std::uint64_t{0} - 7,
-                               std::uint64_t{1000}, std::uint64_t{3}})
+  for (std::uint64_t length : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 63, ~std::uint64_t{0},
+                               ~std::uint64_t{0} - 7, std::uint64_t{1000}, std::uint64_t{3}})
     check_refused("3 header length", with_length(length, "{}"));
   check_refused("3 header length == file - 8", with_length(good.size() - 8, good.substr(8)));
   check_refused("4 all spaces", container("        "));
@@ -129,8 +137,10 @@ TEST_CASE("files that are no container are refused") {  // classes 1 to 20 of re
     check_refused("7 name is not UTF-8", container("{" + entry(name, "F32", "[0]", "[0,0]") + "}"));
   check_refused("8 escaped NUL", container("{" + entry("a\\u0000b", "F32", "[0]", "[0,0]") + "}"));
   check_refused("8 raw NUL", container("{" + entry(std::string("a\0b", 3), "F32", "[0]", "[0,0]") + "}"));
-  check_refused("9 duplicate tensor", container("{" + entry("x", "F32", "[0]", "[0,0]") + "," + entry("x", "F32", "[0]", "[0,0]") + "}"));
-  check_refused("9 duplicate by escape", container("{" + entry("x", "F32", "[0]", "[0,0]") + "," + entry("\\u0078", "F32", "[0]", "[0,0]") + "}"));
+  check_refused("9 duplicate tensor",
+                container("{" + entry("x", "F32", "[0]", "[0,0]") + "," + entry("x", "F32", "[0]", "[0,0]") + "}"));
+  check_refused("9 duplicate by escape",
+                container("{" + entry("x", "F32", "[0]", "[0,0]") + "," + entry("\\u0078", "F32", "[0]", "[0,0]") + "}"));
   check_refused("9 duplicate metadata", container(R"({"__metadata__":{"a":"b"},"__metadata__":{"c":"d"}})"));
   check_refused("10 duplicate field", container(R"({"x":{"dtype":"F32","dtype":"F32","shape":[0],"data_offsets":[0,0]}})"));
   check_refused("10 duplicate field", container(R"({"x":{"dtype":"F32","shape":[0],"shape":[0],"data_offsets":[0,0]}})"));
@@ -139,7 +149,8 @@ TEST_CASE("files that are no container are refused") {  // classes 1 to 20 of re
   check_refused("12 missing field", container(R"({"x":{"dtype":"F32","shape":[0]}})"));
   check_refused("13 deep objects", container(repeated("{\"a\":", 1'000'000)));
   check_refused("14 deep lists", container("{\"x\":{\"shape\":" + std::string(1'000'000, '[')));
-  for (const char* number : {"-1", "-0", "1e3", "1.0", "01", "18446744073709551616", "9223372036854775808", "0x1", "+1", "true", "null", "\"1\"", "[1]", "{}"})
+  for (const char* number : {"-1", "-0", "1e3", "1.0", "01", "18446744073709551616", "9223372036854775808", "0x1", "+1", "true",
+                             "null", "\"1\"", "[1]", "{}"})
     check_refused("15 number " + std::string(number), container(one("[" + std::string(number) + "]", "[0,4]"), "abcd"));
   check_refused("15 400 digits", container(one("[" + std::string(400, '1') + "]", "[0,4]"), "abcd"));
   check_refused("16 unterminated", container("{\"x"));
@@ -170,9 +181,12 @@ TEST_CASE("tensors that do not lie as they should are refused") {  // classes 21
   check_refused("26 begin > end", container(one("[1]", "[4,0]"), "abcd"));
   check_refused("27 past the end", container(one("[3]", "[0,12]"), data));
   check_refused("27 far past the end", container(one("[2]", "[0,9223372036854775807]"), data));
-  check_refused("28 overlap", container("{" + entry("a", "U8", "[6]", "[0,6]") + "," + entry("b", "U8", "[4]", "[4,8]") + "}", data));
-  check_refused("29 aliases", container("{" + entry("a", "U8", "[8]", "[0,8]") + "," + entry("b", "U8", "[8]", "[0,8]") + "}", data));
-  check_refused("30 hole", container("{" + entry("a", "U8", "[2]", "[0,2]") + "," + entry("b", "U8", "[4]", "[4,8]") + "}", data));
+  check_refused("28 overlap",
+                container("{" + entry("a", "U8", "[6]", "[0,6]") + "," + entry("b", "U8", "[4]", "[4,8]") + "}", data));
+  check_refused("29 aliases",
+                container("{" + entry("a", "U8", "[8]", "[0,8]") + "," + entry("b", "U8", "[8]", "[0,8]") + "}", data));
+  check_refused("30 hole",
+                container("{" + entry("a", "U8", "[2]", "[0,2]") + "," + entry("b", "U8", "[4]", "[4,8]") + "}", data));
   check_refused("30 hole in front", container(one("[1]", "[4,8]"), data));
   check_refused("30 bytes behind", container(one("[1]", "[0,4]"), data));
   check_refused("32 half a byte", container(one("[3]", "[0,2]", "F4"), "ab"));
@@ -180,7 +194,8 @@ TEST_CASE("tensors that do not lie as they should are refused") {  // classes 21
   const std::string good = samples::safetensors();
   for (std::size_t n = 0; n < good.size(); ++n) check_refused("34 truncated at " + std::to_string(n), good.substr(0, n));
   check_refused("34 one byte more", good + "x");
-  for (const std::string& name : {std::string("../x"), std::string("a/../../x"), std::string("/etc/x"), std::string("\\\\x"), std::string(65536, 'n'), std::string()})
+  for (const std::string& name : {std::string("../x"), std::string("a/../../x"), std::string("/etc/x"), std::string("\\\\x"),
+                                  std::string(65536, 'n'), std::string()})
     check_refused("36 name", container("{" + entry(name, "F32", "[0]", "[0,0]") + "}"));
 }
 
@@ -189,7 +204,10 @@ TEST_CASE("unusual files that mean one thing only are read") {
   CHECK(SafeTensors::parse(container("{}      "), "x").tensors().empty());
   const std::string data = "abcdefgh";
   const SafeTensors unsorted = SafeTensors::parse(  // class 31
-      container("{" + entry("z", "U8", "[6]", "[2,8]") + "," + entry("e", "U8", "[0,3]", "[2,2]") + "," + entry("a", "U8", "[2]", "[0,2]") + "}", data), "x");
+      container("{" + entry("z", "U8", "[6]", "[2,8]") + "," + entry("e", "U8", "[0,3]", "[2,2]") + "," +
+                    entry("a", "U8", "[2]", "[0,2]") + "}",
+                data),
+      "x");
   CHECK(as_text(unsorted.at("z").bytes) == "cdefgh");
   CHECK(as_text(unsorted.at("a").bytes) == "ab");
   CHECK(unsorted.tensors().front().name == "a");

@@ -46,7 +46,8 @@ class Folder {
     return path_ / name;
   }
   std::size_t entries() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
   }
 
  private:
@@ -146,8 +147,9 @@ inline std::string llama2c(int version, bool tied = true) {
 }
 
 // Tokens after the bytes: single letters and a few merges; a higher score merges first.
-inline std::string tokenizer(const std::vector<std::pair<std::string, float>>& pieces = {
-    {" ", -9}, {"a", -9}, {"b", -9}, {"ab", -1}, {" a", -2}, {"abab", -3}, {"\xC3\xA9", -9}, {"ba", -0.5f}}) {
+inline std::string tokenizer(
+    const std::vector<std::pair<std::string, float>>& pieces = {
+        {" ", -9}, {"a", -9}, {"b", -9}, {"ab", -1}, {" a", -2}, {"abab", -3}, {"\xC3\xA9", -9}, {"ba", -0.5f}}) {
   std::string out;
   put(out, std::int32_t{8});
   const auto token = [&](const std::string& text, float score) {
@@ -169,8 +171,8 @@ inline std::string tokenizer(const std::vector<std::pair<std::string, float>>& p
 inline std::string trace(int count = 3) {
   std::string out = "[";
   for (int i = 0; i < count; ++i)
-    out += std::string(i > 0 ? ", " : "") + R"({"prompt": "Is \u00e9 number )" + std::to_string(i) + R"( odd?\nAnswer: ", "answer": ")" +
-           (i % 2 == 1 ? "yes" : "no") + "\"}";
+    out += std::string(i > 0 ? ", " : "") + R"({"prompt": "Is \u00e9 number )" + std::to_string(i) +
+           R"( odd?\nAnswer: ", "answer": ")" + (i % 2 == 1 ? "yes" : "no") + "\"}";
   return out + "]";
 }
 

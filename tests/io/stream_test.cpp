@@ -80,7 +80,8 @@ TEST_CASE("a dev split is cut from the training data only, and always the same o
 
 TEST_CASE("equal texts of a table go to the same part wherever they stand") {
   const std::string table = samples::table();
-  const Task task = parse_labelled_text(table, "t", "t.tsv"), twice = parse_labelled_text("even\tnew line\r\n\n" + table + table, "t", "t.tsv");
+  const Task task = parse_labelled_text(table, "t", "t.tsv"),
+             twice = parse_labelled_text("even\tnew line\r\n\n" + table + table, "t", "t.tsv");
   for (const Item& item : task.test) CHECK(holds(twice.test, item.prompt));
   for (const Item& item : twice.test) CHECK(!holds(twice.train, item.prompt));
 }
@@ -89,19 +90,22 @@ TEST_CASE("plain text is cut where characters begin") {
   std::string text;
   for (int i = 0; i < 101; ++i) text += "€";
   const Task task = parse_plain_text(text, "t", "t.txt");
-  for (const std::string& part : {task.train_text, task.dev_text, task.test_text}) CHECK(find_invalid_utf8(part) == std::string_view::npos);
+  for (const std::string& part : {task.train_text, task.dev_text, task.test_text})
+    CHECK(find_invalid_utf8(part) == std::string_view::npos);
   CHECK(task.train_text + task.dev_text + task.test_text == text);
 }
 
 TEST_CASE("long answers are scored by ROUGE-L") {
-  const Json list = parse_json(R"([{"prompt": "p", "answer": "one two three four five six"}, {"prompt": "q", "answer": "a b c d e f"}])", "x");
+  const Json list =
+      parse_json(R"([{"prompt": "p", "answer": "one two three four five six"}, {"prompt": "q", "answer": "a b c d e f"}])", "x");
   CHECK(trace_scoring(trace_items(list, "x")) == Scoring::rouge_l);
 }
 
 TEST_CASE("a definition may be absent or a plain text") {
   CHECK(instruction_prompt("", "x\n", true) == "x\nOutput: ");
   CHECK(instruction_prompt("", "x", false) == "Now complete the following example -\nInput: x\nOutput: ");
-  const auto items = instruction_items(parse_json(R"({"Definition": "D", "Instances": [{"input": "x", "output": "y"}]})", "f"), true, "f");
+  const auto items =
+      instruction_items(parse_json(R"({"Definition": "D", "Instances": [{"input": "x", "output": "y"}]})", "f"), true, "f");
   CHECK(items[0].prompt == "D\nx\nOutput: ");
 }
 
@@ -148,12 +152,16 @@ TEST_CASE("an incomplete or damaged task is refused with its path") {
   CHECK(refused({{"t/train.json", good}, {"t/test.json", R"([{"prompt": "p", "answer": 1}])"}}) == ErrorKind::format);
   CHECK(refused({{"t/train.json", good}, {"t/test.json", "[{\"prompt\": \"\xFF\", \"answer\": \"\"}]"}}) == ErrorKind::format);
   CHECK(refused({{"t/train.json", R"({"Instances": []})"}, {"t/test.json", good}}) == ErrorKind::format);
-  CHECK(refused({{"t/train.json", R"({"Instances": [{"input": "x", "output": []}]})"}, {"t/test.json", good}}) == ErrorKind::format);
-  CHECK(refused({{"t/train.json", R"({"Definition": 3, "Instances": [{"input": "x", "output": "y"}]})"}, {"t/test.json", good}}) == ErrorKind::format);
-  CHECK(refused({{"t/train.json", samples::instructions(9, false)}, {"t/test.json", samples::instructions(9, false)}, {"t/labels.json", "[\"yes\"]"}}) ==
+  CHECK(refused({{"t/train.json", R"({"Instances": [{"input": "x", "output": []}]})"}, {"t/test.json", good}}) ==
         ErrorKind::format);
-  CHECK(refused({{"t/train.json", samples::instructions(9, false)}, {"t/test.json", samples::instructions(9, false)}, {"t/labels.json", "{}"}}) ==
-        ErrorKind::format);
+  CHECK(refused({{"t/train.json", R"({"Definition": 3, "Instances": [{"input": "x", "output": "y"}]})"},
+                 {"t/test.json", good}}) == ErrorKind::format);
+  CHECK(refused({{"t/train.json", samples::instructions(9, false)},
+                 {"t/test.json", samples::instructions(9, false)},
+                 {"t/labels.json", "[\"yes\"]"}}) == ErrorKind::format);
+  CHECK(refused({{"t/train.json", samples::instructions(9, false)},
+                 {"t/test.json", samples::instructions(9, false)},
+                 {"t/labels.json", "{}"}}) == ErrorKind::format);
   CHECK(refused({{"a.txt", "short"}}) == ErrorKind::format);
   CHECK(refused({{"a.txt", std::string(100, 'x') + "\xFF"}}) == ErrorKind::format);
   CHECK(refused({{"a.tsv", "label and text without a tab\n"}}) == ErrorKind::format);

@@ -54,11 +54,11 @@ TEST_CASE("the byte tokenizer gives every byte its own id and four marks") {
 TEST_CASE("pieces merge best score first, the leftmost on equal scores") {
   const Tokenizer tokenizer = Llama2cTokenizer::parse(samples::tokenizer(), "t");
   CHECK(tokenizer.encode("").empty());
-  CHECK(tokenizer.encode("ab") == std::vector<Id>{259, 262});              // " ", "ab": -1 before " a": -2
-  CHECK(tokenizer.encode("aba") == std::vector<Id>{263, 266});             // "ba": -0.5 first, then " a"
-  CHECK(tokenizer.encode("\xC3\xA9") == std::vector<Id>{259, 265});        // a known character is one symbol
-  CHECK(tokenizer.encode("\xC3\xA8") == std::vector<Id>{259, 198, 171});   // an unknown one its bytes + 3
-  CHECK(tokenizer.encode("<0x41>").size() == 7);                           // byte tokens cannot be spelt
+  CHECK(tokenizer.encode("ab") == std::vector<Id>{259, 262});             // " ", "ab": -1 before " a": -2
+  CHECK(tokenizer.encode("aba") == std::vector<Id>{263, 266});            // "ba": -0.5 first, then " a"
+  CHECK(tokenizer.encode("\xC3\xA9") == std::vector<Id>{259, 265});       // a known character is one symbol
+  CHECK(tokenizer.encode("\xC3\xA8") == std::vector<Id>{259, 198, 171});  // an unknown one its bytes + 3
+  CHECK(tokenizer.encode("<0x41>").size() == 7);                          // byte tokens cannot be spelt
   CHECK(tokenizer.bos() == 1);
   CHECK(tokenizer.eos() == 2);
   CHECK(!tokenizer.separator());
@@ -67,9 +67,21 @@ TEST_CASE("pieces merge best score first, the leftmost on equal scores") {
 }
 
 TEST_CASE("the heap merges what scanning all pairs merges, on random texts") {
-  const auto tokenizer = Llama2cTokenizer::parse(
-      samples::tokenizer({{" ", 0}, {"a", 0}, {"b", 0}, {"c", 0}, {"ab", -1}, {"bc", -1}, {"abc", -3}, {"aa", -2}, {"aaaa", -1}, {"ca", -4},
-                          {" a", -5}, {"bcab", -2}, {"cc", -2}, {" ab", -1}}), "t");
+  const auto tokenizer = Llama2cTokenizer::parse(samples::tokenizer({{" ", 0},
+                                                                     {"a", 0},
+                                                                     {"b", 0},
+                                                                     {"c", 0},
+                                                                     {"ab", -1},
+                                                                     {"bc", -1},
+                                                                     {"abc", -3},
+                                                                     {"aa", -2},
+                                                                     {"aaaa", -1},
+                                                                     {"ca", -4},
+                                                                     {" a", -5},
+                                                                     {"bcab", -2},
+                                                                     {"cc", -2},
+                                                                     {" ab", -1}}),
+                                                 "t");
   std::mt19937 random(7);
   for (int trial = 0; trial < 300; ++trial) {
     std::string text;
@@ -88,7 +100,7 @@ TEST_CASE("any bytes come back, and a continuation keeps its first space") {
   std::mt19937 random(3);
   for (int trial = 0; trial < 200; ++trial) {
     std::string text;
-    for (int i = 0; i < 30; ++i) text += static_cast<char>(random() % 3 == 0 ? random() % 256 : " ab"[random() % 3]);
+    for (int i = 0; i < 30; ++i) text += random() % 3 == 0 ? static_cast<char>(random() % 256) : " ab"[random() % 3];
     CHECK(tokenizer.decode(tokenizer.encode(text)) == text);
   }
   CHECK(tokenizer.decode(std::vector<Id>{1, 263}) == "a");
@@ -104,7 +116,9 @@ TEST_CASE("a long text without structure is no quadratic trap") {
 
 TEST_CASE("a damaged vocabulary is refused") {
   const std::string good = samples::tokenizer();
-  const auto refused = [](const std::string& bytes) { return refusal([&] { Llama2cTokenizer::parse(bytes, "tok.bin"); }).kind == ErrorKind::format; };
+  const auto refused = [](const std::string& bytes) {
+    return refusal([&] { Llama2cTokenizer::parse(bytes, "tok.bin"); }).kind == ErrorKind::format;
+  };
   const auto with = [&](std::size_t at, auto value) {
     std::string bytes = good;
     std::memcpy(bytes.data() + at, &value, sizeof(value));
@@ -115,7 +129,8 @@ TEST_CASE("a damaged vocabulary is refused") {
   CHECK(refused(good.substr(0, good.size() - 1)));
   CHECK(refused(good + "x"));
   for (std::int32_t value : {0, -1, std::numeric_limits<std::int32_t>::max()}) CHECK(refused(with(0, value)));
-  for (std::int32_t value : {-1, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(), 6}) CHECK(refused(with(8, value)));
+  for (std::int32_t value : {-1, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(), 6})
+    CHECK(refused(with(8, value)));
   CHECK(refused(with(4, std::numeric_limits<float>::quiet_NaN())));
   std::string renamed = good;
   renamed.replace(renamed.find("<0x2A>"), 6, "<0xZZ>");

@@ -12,7 +12,8 @@ const double not_a_number = std::numeric_limits<double>::quiet_NaN(), infinity =
 TEST_CASE("scores.csv has a row before training and an empty cell for what was not measured") {
   cmoe::ScoreMatrix scores(2);
   scores.set(0, 0, 1.5), scores.set(1, 0, 90), scores.set(2, 0, 1.0 / 3), scores.set(2, 1, 100);
-  CHECK(cmoe::scores_csv(scores, {"a,b", "say \"x\""}) == "after,\"a,b\",\"say \"\"x\"\"\"\n0,1.5,\n1,90,\n2,0.3333333333333333,100\n");
+  CHECK(cmoe::scores_csv(scores, {"a,b", "say \"x\""}) ==
+        "after,\"a,b\",\"say \"\"x\"\"\"\n0,1.5,\n1,90,\n2,0.3333333333333333,100\n");
   CHECK_THROWS_AS(cmoe::scores_csv(scores, {"a"}), cmoe::Error);
 }
 
@@ -27,7 +28,8 @@ TEST_CASE("metrics.json leaves out what is undefined") {
 }
 
 TEST_CASE("a log line is one line of JSON, and says what was no finite number") {
-  const std::string line = cmoe::log_line(3, 17, {{"loss", 0.25}, {"odd \"name\"\n", 1e-300}, {"grad_norm", not_a_number}, {"lr", -infinity}});
+  const std::string line =
+      cmoe::log_line(3, 17, {{"loss", 0.25}, {"odd \"name\"\n", 1e-300}, {"grad_norm", not_a_number}, {"lr", -infinity}});
   CHECK(line.find('\n') == line.size() - 1);
   const auto read = nlohmann::json::parse(line);
   CHECK(read["task"] == 3);

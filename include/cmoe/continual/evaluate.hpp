@@ -103,10 +103,7 @@ TaskScore evaluate(const L& learner, const EncodedTask& data, Index task, Id end
       flow.gates = learner.flow(one, task).gates;
       std::vector<Id> made = generate(learner.model(), prompt, 50, end, {}, Rng(0), flow);
       if (!made.empty() && made.back() == end) made.pop_back();
-      const std::string text = to_text(made);
-      double best = rouge_l(text, data.test_items[i].answer);
-      for (const std::string& other : data.test_items[i].references) best = std::max(best, rouge_l(text, other));
-      total += best;
+      total += answer_score(Scoring::rouge_l, to_text(made), data.test_items[i]) / 100;
     }
   result.score = 100 * total / static_cast<double>(n);
   result.nll = -log_likelihood / static_cast<double>(std::max<Index>(result.ids, 1));

@@ -1,4 +1,5 @@
-// Metrics of continual learning: one matrix of scores, and every published number that is computed from it, each under its own name.
+// Metrics of continual learning: one matrix of scores, and every published number that is computed from it, each under its own
+// name.
 #pragma once
 
 #include <algorithm>
@@ -63,7 +64,7 @@ struct Metrics {
 
 // What some metrics need beside the score matrix; leave out what was not measured.
 struct MetricSources {
-  std::vector<double> individual = {};                               // score of each task learnt alone, in the order of the stream
+  std::vector<double> individual = {};  // score of each task learnt alone, in the order of the stream
   xtl::xoptional<double> routing_accuracy = xtl::missing<double>();  // percent of prompts sent to their own task's expert
   std::vector<double> ability_before = {}, ability_after = {};       // scores of general benchmarks before and after the stream
 };
@@ -82,11 +83,14 @@ inline std::vector<NamedMetric> named(const Metrics& m) {
       {"BWT", m.BWT, "backward transfer: mean over all T tasks of final score minus score just after learning it (TRACE, SAPT)"},
       {"BWT_GEM", m.BWT_GEM, "the same sum over the first T-1 tasks divided by T-1 (GEM)"},
       {"BWT_clamped", m.BWT_clamped, "BWT with gains counted as 0, divided by T: hides positive transfer"},
-      {"forgetting", m.forgetting, "mean over the first T-1 tasks of the best score since learning it minus the final score (F.Ra)"},
-      {"FWT_GEM", m.FWT_GEM, "forward transfer: mean over tasks 2..T of score just before learning it minus score before any training"},
+      {"forgetting", m.forgetting,
+       "mean over the first T-1 tasks of the best score since learning it minus the final score (F.Ra)"},
+      {"FWT_GEM", m.FWT_GEM,
+       "forward transfer: mean over tasks 2..T of score just before learning it minus score before any training"},
       {"FWT_SAPT", m.FWT_SAPT, "mean score just after learning a task minus mean score of tasks learnt alone"},
       {"learning_accuracy", m.learning_accuracy, "mean score of each task just after learning it: the diagonal (ours)"},
-      {"routing_accuracy", m.routing_accuracy, "percent of prompts for which the gate prefers the expert of their own task (ours)"},
+      {"routing_accuracy", m.routing_accuracy,
+       "percent of prompts for which the gate prefers the expert of their own task (ours)"},
       {"ability_delta", m.ability_delta, "mean change of general benchmarks over the stream (TRACE)"}};
 }
 
@@ -106,9 +110,9 @@ inline Metrics::Value mean_of(Index first, Index last, Index count, const std::f
 
 }  // namespace detail
 
-// Every variant found in papers and code (GEM, arXiv 1706.08840; TRACE, 2310.06762; SAPT, 2401.08295 with its score.py; TreeLoRA's
-// code for the clamped one), because "BWT" alone does not say which.
-// throws Error (shape) if the individual scores or the abilities do not fit
+// Every variant found in papers and code (GEM, arXiv 1706.08840; TRACE, 2310.06762; SAPT, 2401.08295 with its score.py;
+// TreeLoRA's code for the clamped one), because "BWT" alone does not say which. throws Error (shape) if the individual scores or
+// the abilities do not fit
 inline Metrics metrics(const ScoreMatrix& scores, const MetricSources& sources = {}) {
   using Value = Metrics::Value;
   const Index T = scores.tasks();
@@ -135,8 +139,10 @@ inline Metrics metrics(const ScoreMatrix& scores, const MetricSources& sources =
   m.learning_accuracy = detail::mean_of(0, T, T, learnt);
   m.routing_accuracy = sources.routing_accuracy;
   if (!sources.individual.empty()) {
-    check(static_cast<Index>(sources.individual.size()) == T, "metrics: ", sources.individual.size(), " individual scores for ", T, " tasks");
-    m.FWT_SAPT = detail::mean_of(0, T, T, [&](Index i) -> Value { return learnt(i) - sources.individual[static_cast<std::size_t>(i)]; });
+    check(static_cast<Index>(sources.individual.size()) == T, "metrics: ", sources.individual.size(), " individual scores for ",
+          T, " tasks");
+    m.FWT_SAPT =
+        detail::mean_of(0, T, T, [&](Index i) -> Value { return learnt(i) - sources.individual[static_cast<std::size_t>(i)]; });
   }
   check(sources.ability_before.size() == sources.ability_after.size(), "metrics: ", sources.ability_before.size(),
         " abilities before, ", sources.ability_after.size(), " after");

@@ -34,8 +34,10 @@ inline std::vector<std::string> rouge_words(std::string_view text, Stemming stem
   };
   for (char c : text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) word += c;
-    else finish();
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+      word += c;
+    else
+      finish();
   }
   finish();
   return words;
@@ -47,8 +49,10 @@ inline std::vector<std::string> characters(std::string_view text) {
   for (char c : text) {
     const bool continues = (static_cast<unsigned char>(c) & 0xC0u) == 0x80u && !out.empty() && out.back().size() < 4 &&
                            static_cast<unsigned char>(out.back()[0]) >= 0xC0u;
-    if (continues) out.back() += c;
-    else out.emplace_back(1, c);
+    if (continues)
+      out.back() += c;
+    else
+      out.emplace_back(1, c);
   }
   return out;
 }
@@ -121,7 +125,9 @@ inline double answer_score(Scoring scoring, std::string_view generated, const It
   check(scoring == Scoring::exact_match || scoring == Scoring::rouge_l, ErrorKind::misuse,
         "answer_score: this task is not scored by a generated answer");
   const auto score = [&](std::string_view reference) {
-    return 100 * (scoring == Scoring::rouge_l ? rouge_l(generated, reference, stemming) : exact_match(generated, reference) ? 1.0 : 0.0);
+    return 100 * (scoring == Scoring::rouge_l         ? rouge_l(generated, reference, stemming)
+                  : exact_match(generated, reference) ? 1.0
+                                                      : 0.0);
   };
   double best = score(item.answer);
   for (const std::string& reference : item.references) best = std::max(best, score(reference));

@@ -16,7 +16,26 @@ namespace cmoe {
 
 // In the order in which safetensors files hold them: wide ones first, so that each begins at a multiple of its size.
 enum class DType {
-  u64, i64, f64, c64, f32, u32, i32, bf16, f16, u16, i16, f8_e8m0, f8_e4m3, f8_e5m2, i8, u8, boolean, f6_e3m2, f6_e2m3, f4
+  u64,
+  i64,
+  f64,
+  c64,
+  f32,
+  u32,
+  i32,
+  bf16,
+  f16,
+  u16,
+  i16,
+  f8_e8m0,
+  f8_e4m3,
+  f8_e5m2,
+  i8,
+  u8,
+  boolean,
+  f6_e3m2,
+  f6_e2m3,
+  f4
 };
 
 struct DTypeInfo {
@@ -26,10 +45,12 @@ struct DTypeInfo {
 };
 
 inline constexpr std::array<DTypeInfo, 20> dtypes{{
-    {DType::u64, "U64", 64}, {DType::i64, "I64", 64}, {DType::f64, "F64", 64}, {DType::c64, "C64", 64}, {DType::f32, "F32", 32},
-    {DType::u32, "U32", 32}, {DType::i32, "I32", 32}, {DType::bf16, "BF16", 16}, {DType::f16, "F16", 16}, {DType::u16, "U16", 16},
-    {DType::i16, "I16", 16}, {DType::f8_e8m0, "F8_E8M0", 8}, {DType::f8_e4m3, "F8_E4M3", 8}, {DType::f8_e5m2, "F8_E5M2", 8},
-    {DType::i8, "I8", 8}, {DType::u8, "U8", 8}, {DType::boolean, "BOOL", 8}, {DType::f6_e3m2, "F6_E3M2", 6},
+    {DType::u64, "U64", 64},        {DType::i64, "I64", 64},        {DType::f64, "F64", 64},
+    {DType::c64, "C64", 64},        {DType::f32, "F32", 32},        {DType::u32, "U32", 32},
+    {DType::i32, "I32", 32},        {DType::bf16, "BF16", 16},      {DType::f16, "F16", 16},
+    {DType::u16, "U16", 16},        {DType::i16, "I16", 16},        {DType::f8_e8m0, "F8_E8M0", 8},
+    {DType::f8_e4m3, "F8_E4M3", 8}, {DType::f8_e5m2, "F8_E5M2", 8}, {DType::i8, "I8", 8},
+    {DType::u8, "U8", 8},           {DType::boolean, "BOOL", 8},    {DType::f6_e3m2, "F6_E3M2", 6},
     {DType::f6_e2m3, "F6_E2M3", 6}, {DType::f4, "F4", 4},
 }};
 
@@ -45,15 +66,24 @@ inline std::optional<DType> dtype_named(std::string_view name) {
 // The dtype that stores a C++ type as it is.
 template <class T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, double>) return DType::f64;
-  else if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else if constexpr (std::is_same_v<T, bool>) return DType::boolean;
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return DType::u8;
-  else if constexpr (std::is_same_v<T, std::int8_t>) return DType::i8;
-  else if constexpr (std::is_same_v<T, std::int16_t>) return DType::i16;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return DType::i32;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return DType::i64;
-  else static_assert(!sizeof(T), "no safetensors dtype holds this C++ type as it is");
+  if constexpr (std::is_same_v<T, double>)
+    return DType::f64;
+  else if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<T, bool>)
+    return DType::boolean;
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return DType::u8;
+  else if constexpr (std::is_same_v<T, std::int8_t>)
+    return DType::i8;
+  else if constexpr (std::is_same_v<T, std::int16_t>)
+    return DType::i16;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return DType::i32;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return DType::i64;
+  else
+    static_assert(!sizeof(T), "no safetensors dtype holds this C++ type as it is");
 }
 
 // bfloat16 is the upper half of a float; rounding is to nearest, ties to even, and a NaN stays one.
@@ -64,9 +94,7 @@ inline std::uint16_t to_bfloat16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
-inline float from_half(std::uint16_t bits) {
-  return half_float::half_cast<float>(std::bit_cast<xtl::half_float>(bits));
-}
+inline float from_half(std::uint16_t bits) { return half_float::half_cast<float>(std::bit_cast<xtl::half_float>(bits)); }
 inline std::uint16_t to_half(float value) {
   return std::bit_cast<std::uint16_t>(half_float::half_cast<xtl::half_float, std::round_to_nearest>(value));
 }
@@ -82,9 +110,8 @@ std::optional<To> exactly(From value) {
     const To converted = static_cast<To>(value);
     return std::isinf(converted) && !std::isinf(value) ? std::nullopt : std::optional<To>(converted);
   } else if constexpr (std::is_floating_point_v<To>) {
-    constexpr auto exact = static_cast<std::int64_t>(1) << std::numeric_limits<To>::digits;
-    if (std::cmp_less_equal(value, exact) && std::cmp_greater_equal(value, -exact)) return static_cast<To>(value);
-    return std::nullopt;
+    const To converted = static_cast<To>(value);
+    return exactly<From>(converted) == value ? std::optional<To>(converted) : std::nullopt;
   } else if constexpr (std::is_floating_point_v<From>) {
     constexpr From limit = static_cast<From>(std::uint64_t{1} << (std::numeric_limits<To>::digits - 1)) * 2;
     if (!(value >= (std::is_signed_v<To> ? -limit : From{0}) && value < limit) || value != std::floor(value)) return std::nullopt;
@@ -100,28 +127,43 @@ template <class Use>
 bool with_stored_type(DType dtype, Use&& use) {
   const auto same = [](auto stored) { return stored; };
   switch (dtype) {
-    case DType::f64: use(double{}, same); return true;
-    case DType::f32: use(float{}, same); return true;
-    case DType::f16: use(std::uint16_t{}, from_half); return true;
-    case DType::bf16: use(std::uint16_t{}, from_bfloat16); return true;
-    case DType::i64: use(std::int64_t{}, same); return true;
-    case DType::i32: use(std::int32_t{}, same); return true;
-    case DType::i16: use(std::int16_t{}, same); return true;
-    case DType::i8: use(std::int8_t{}, same); return true;
-    case DType::u64: use(std::uint64_t{}, same); return true;
-    case DType::u32: use(std::uint32_t{}, same); return true;
-    case DType::u16: use(std::uint16_t{}, same); return true;
-    case DType::u8: use(std::uint8_t{}, same); return true;
-    case DType::boolean: use(std::uint8_t{}, [](std::uint8_t stored) { return static_cast<std::uint8_t>(stored != 0); }); return true;
-    default: return false;
+    case DType::f64:
+      return use(double{}, same), true;
+    case DType::f32:
+      return use(float{}, same), true;
+    case DType::f16:
+      return use(std::uint16_t{}, from_half), true;
+    case DType::bf16:
+      return use(std::uint16_t{}, from_bfloat16), true;
+    case DType::i64:
+      return use(std::int64_t{}, same), true;
+    case DType::i32:
+      return use(std::int32_t{}, same), true;
+    case DType::i16:
+      return use(std::int16_t{}, same), true;
+    case DType::i8:
+      return use(std::int8_t{}, same), true;
+    case DType::u64:
+      return use(std::uint64_t{}, same), true;
+    case DType::u32:
+      return use(std::uint32_t{}, same), true;
+    case DType::u16:
+      return use(std::uint16_t{}, same), true;
+    case DType::u8:
+      return use(std::uint8_t{}, same), true;
+    case DType::boolean:
+      use(std::uint8_t{}, [](std::uint8_t stored) { return static_cast<std::uint8_t>(stored != 0); });
+      return true;
+    default:
+      return false;
   }
 }
 
 }  // namespace detail
 
 // Converts little-endian stored numbers, at any alignment, to out[0..]. The caller has checked that the sizes fit.
-// throws Error numeric when a value has no equal in T (300 as int8, 0.5 as an integer, 2^53 + 1 as double); between floating-point
-// types values are rounded. `name` is the tensor's, for the message.
+// throws Error numeric when a value has no equal in T (300 as int8, 0.5 as an integer, 2^53 + 1 as double); between
+// floating-point types values are rounded. `name` is the tensor's, for the message.
 template <class T>
 void convert(DType dtype, std::span<const std::byte> bytes, std::span<T> out, std::string_view name) {
   static_assert(std::endian::native == std::endian::little, "stored numbers are little-endian");

@@ -124,6 +124,7 @@ class FileWriter {
  public:
   explicit FileWriter(const Path& path) : path_(target(path)), temporary_(path_) {
     temporary_ += ".tmp." + std::to_string(::getpid());
+    pending_.reserve(buffer_size);
     std::error_code ignored;
     if (std::filesystem::is_directory(path_, ignored)) detail::fail_file(path_, "cannot write", EISDIR);
     for (int attempt = 0; attempt < 2 && !file_.open(); ++attempt) {  // a dead process with our number may have left one
@@ -131,7 +132,6 @@ class FileWriter {
       file_ = detail::Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
     }
     if (!file_.open()) detail::fail_file(path_, "cannot write", errno);
-    pending_.reserve(buffer_size);
   }
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;

@@ -16,12 +16,18 @@ namespace cmoe::html_text {
 inline std::string escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (c == '\'') out += "&#39;";
-    else out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (c == '\'')
+      out += "&#39;";
+    else
+      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   }
   return out;
 }
@@ -49,7 +55,8 @@ inline std::string duration(double seconds) {  // 47.1 s, 4 min 12 s, 2 h 05 min
   if (!std::isfinite(seconds) || seconds < 0) return "–";
   if (seconds < 99.95) return decimal(seconds, 1) + " s";
   const auto whole = static_cast<Index>(std::llround(std::min(seconds, 1e15)));
-  if (whole < 6000) return std::to_string(whole / 60) + " min " + (whole % 60 < 10 ? "0" : "") + std::to_string(whole % 60) + " s";
+  if (whole < 6000)
+    return std::to_string(whole / 60) + " min " + (whole % 60 < 10 ? "0" : "") + std::to_string(whole % 60) + " s";
   return std::to_string(whole / 3600) + " h " + (whole / 60 % 60 < 10 ? "0" : "") + std::to_string(whole / 60 % 60) + " min";
 }
 

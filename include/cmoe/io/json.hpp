@@ -100,7 +100,8 @@ std::optional<T> json_value(const Json& value) {
   } else if constexpr (std::is_same_v<T, std::string>) {
     if (value.is_string()) return value.get<std::string>();
   } else if constexpr (std::is_integral_v<T>) {
-    if (value.is_number_unsigned() && std::in_range<T>(value.get<std::uint64_t>())) return static_cast<T>(value.get<std::uint64_t>());
+    if (value.is_number_unsigned() && std::in_range<T>(value.get<std::uint64_t>()))
+      return static_cast<T>(value.get<std::uint64_t>());
     if (value.is_number_integer() && !value.is_number_unsigned() && std::in_range<T>(value.get<std::int64_t>()))
       return static_cast<T>(value.get<std::int64_t>());
   } else if constexpr (std::is_floating_point_v<T>) {
@@ -120,16 +121,22 @@ std::optional<T> json_value(const Json& value) {
 
 template <class T>
 constexpr const char* json_type_name() {
-  if constexpr (std::is_same_v<T, bool>) return "true or false";
-  else if constexpr (std::is_same_v<T, std::string>) return "a text";
-  else if constexpr (std::is_integral_v<T>) return "a whole number in range";
-  else if constexpr (std::is_floating_point_v<T>) return "a number";
-  else return "a list of one kind of value";
+  if constexpr (std::is_same_v<T, bool>)
+    return "true or false";
+  else if constexpr (std::is_same_v<T, std::string>)
+    return "a text";
+  else if constexpr (std::is_integral_v<T>)
+    return "a whole number in range";
+  else if constexpr (std::is_floating_point_v<T>)
+    return "a number";
+  else
+    return "a list of one kind of value";
 }
 
 }  // namespace detail
 
-// The text as a value. Invalid UTF-8, a key that stands twice, more than max_depth levels, or anything after the value: Error format.
+// The text as a value. Invalid UTF-8, a key that stands twice, more than max_depth levels, or anything after the value: Error
+// format.
 inline Json parse_json(std::string_view text, const std::string& name, int max_depth = 64) {
   detail::JsonBuilder builder(name, max_depth);
   scan_json(text, name, builder);

@@ -33,8 +33,8 @@ inline Task parse_labelled_text(std::string_view table, const std::string& task_
     (tenth < 8 ? task.train : tenth == 8 ? task.dev : task.test).push_back({text + "\nLabel: ", label, {}});
   }
   task.labels.assign(labels.begin(), labels.end());
-  check(!task.train.empty() && !task.test.empty(), ErrorKind::format, file, ": ", task.train.size(), " training and ", task.test.size(),
-        " test lines after the split; more lines are needed");
+  check(!task.train.empty() && !task.test.empty(), ErrorKind::format, file, ": ", task.train.size(), " training and ",
+        task.test.size(), " test lines after the split; more lines are needed");
   detail::cut_dev(task);
   return task;
 }

@@ -32,8 +32,8 @@ struct Llama2cModel {
 
 namespace detail {
 
-// Legacy: 7 int32 and the weights. v1: magic "ak42", version, 7 int32, a tied byte, zeros up to 256. v2: an int32 group size follows
-// the tied byte, and matrices are int8 with one float scale a group.
+// Legacy: 7 int32 and the weights. v1: magic "ak42", version, 7 int32, a tied byte, zeros up to 256. v2: an int32 group size
+// follows the tied byte, and matrices are int8 with one float scale a group.
 enum class Llama2cLayout { legacy, v1, v2 };
 
 class Llama2cReader {
@@ -57,7 +57,8 @@ class Llama2cReader {
     const Llama2cModel& m = model_;
     const Index kv_width = m.width / m.heads * m.kv_heads;
     const auto every_layer = [&](const char* part, Shape shape) {
-      for (Index l = 0; l < m.layers; ++l) visit("model.layers." + std::to_string(l) + "." + part + ".weight", shape, shape.rank() == 2);
+      for (Index l = 0; l < m.layers; ++l)
+        visit("model.layers." + std::to_string(l) + "." + part + ".weight", shape, shape.rank() == 2);
     };
     const auto norm = [&] { visit("model.norm.weight", Shape{m.width}, false); };
     const auto embedding = [&] { visit("model.embed_tokens.weight", Shape{m.vocabulary, m.width}, true); };
@@ -93,7 +94,8 @@ class Llama2cReader {
 
   void read_header() {
     constexpr std::uint32_t magic = 0x616B3432;  // "ak42"
-    check(bytes_.size() >= 28, ErrorKind::format, name_, ": not a llama2.c model: ", bytes_.size(), " bytes are fewer than its header");
+    check(bytes_.size() >= 28, ErrorKind::format, name_, ": not a llama2.c model: ", bytes_.size(),
+          " bytes are fewer than its header");
     if (number<std::uint32_t>(0) == magic) {
       const auto version = number<std::int32_t>(4);
       check(version == 1 || version == 2, ErrorKind::format, name_, ": llama2.c version ", version, "; 1 and 2 are read");
@@ -102,7 +104,8 @@ class Llama2cReader {
       at_ = 8;
     }
     Llama2cModel& m = model_;
-    for (Index* size : {&m.width, &m.hidden, &m.layers, &m.heads, &m.kv_heads, &m.vocabulary, &m.context}) *size = next<std::int32_t>();
+    for (Index* size : {&m.width, &m.hidden, &m.layers, &m.heads, &m.kv_heads, &m.vocabulary, &m.context})
+      *size = next<std::int32_t>();
     if (layout_ == Llama2cLayout::legacy) {
       m.tied = m.vocabulary > 0;  // a negative vocabulary marks an output of its own
       m.vocabulary = std::abs(m.vocabulary);
@@ -119,7 +122,8 @@ class Llama2cReader {
     const Llama2cModel& m = model_;
     constexpr Index most = Index{1} << 24;
     const auto in_range = [&](Index n, const char* what, Index limit) {
-      check(n >= 1 && n <= limit, ErrorKind::format, name_, ": not a llama2.c model: ", what, " ", n, " is not within 1 to ", limit);
+      check(n >= 1 && n <= limit, ErrorKind::format, name_, ": not a llama2.c model: ", what, " ", n, " is not within 1 to ",
+            limit);
     };
     in_range(m.width, "width", most);
     in_range(m.hidden, "hidden width", most);
@@ -130,7 +134,8 @@ class Llama2cReader {
     in_range(m.context, "context", most);
     check(m.width % m.heads == 0 && m.width / m.heads % 2 == 0, ErrorKind::format, name_, ": width ", m.width, " in ", m.heads,
           " heads gives no even head size");
-    check(m.heads % m.kv_heads == 0, ErrorKind::format, name_, ": ", m.heads, " heads do not share ", m.kv_heads, " key heads evenly");
+    check(m.heads % m.kv_heads == 0, ErrorKind::format, name_, ": ", m.heads, " heads do not share ", m.kv_heads,
+          " key heads evenly");
     in_range(group_, "group size", most);
   }
 
@@ -158,7 +163,8 @@ class Llama2cReader {
       const auto group = static_cast<std::size_t>(group_);
       for (std::size_t first = 0; first < entry.values.size(); first += group) {
         const auto scale = next<float>();
-        for (std::size_t i = first; i < first + group; ++i) entry.values[i] = scale * static_cast<float>(static_cast<std::int8_t>(quantised[i]));
+        for (std::size_t i = first; i < first + group; ++i)
+          entry.values[i] = scale * static_cast<float>(static_cast<std::int8_t>(quantised[i]));
       }
     } else {
       const Bytes stored = take_bytes(entry.values.size() * 4);

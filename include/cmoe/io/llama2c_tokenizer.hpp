@@ -1,4 +1,5 @@
-// The SentencePiece-BPE vocabulary of llama2.c's tokenizer.bin: pieces with scores, merged best score first, bytes as a last resort.
+// The SentencePiece-BPE vocabulary of llama2.c's tokenizer.bin: pieces with scores, merged best score first, bytes as a last
+// resort.
 #pragma once
 
 #include <cmath>
@@ -14,8 +15,8 @@
 
 namespace cmoe {
 
-// File: int32 longest piece, then per token a float score, an int32 length and that many bytes. Tokens 0, 1, 2 are unknown, beginning
-// and end; 3 to 258 are the bytes `<0x00>` to `<0xFF>`.
+// File: int32 longest piece, then per token a float score, an int32 length and that many bytes. Tokens 0, 1, 2 are unknown,
+// beginning and end; 3 to 258 are the bytes `<0x00>` to `<0xFF>`.
 class Llama2cTokenizer {
  public:
   static Llama2cTokenizer open(const Path& path) { return parse(read_file(path), path.string()); }
@@ -25,8 +26,8 @@ class Llama2cTokenizer {
     return tokenizer;
   }
 
-  // A space is put in front; then of all neighbours that form a piece the one with the best score is merged, the leftmost on equal
-  // scores, until none is left. O(n log n): a heap of candidate pairs over a linked list of symbols.
+  // A space is put in front; then of all neighbours that form a piece the one with the best score is merged, the leftmost on
+  // equal scores, until none is left. O(n log n): a heap of candidate pairs over a linked list of symbols.
   std::vector<Id> encode(std::string_view text) const {
     if (text.empty()) return {};
     const std::string spaced = " " + std::string(text);
@@ -61,8 +62,8 @@ class Llama2cTokenizer {
     return ids;
   }
 
-  // Byte tokens become their byte, beginning and end nothing. The space that encode put in front is taken away at the start and after
-  // a beginning, unless the ids continue an earlier text.
+  // Byte tokens become their byte, beginning and end nothing. The space that encode put in front is taken away at the start and
+  // after a beginning, unless the ids continue an earlier text.
   std::string decode(std::span<const Id> ids, bool continues = false) const {
     std::string text;
     bool strip = !continues;
@@ -120,7 +121,8 @@ class Llama2cTokenizer {
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t length = std::max<std::size_t>(1, utf8_length(text, at));
       const auto found = ids_.find(text.substr(at, length));
-      if (found != ids_.end()) add(at, length, found->second);
+      if (found != ids_.end())
+        add(at, length, found->second);
       else
         for (std::size_t i = at; i < at + length; ++i) add(i, 1, first_byte + static_cast<unsigned char>(text[i]));
       at += length;
@@ -137,8 +139,8 @@ class Llama2cTokenizer {
     };
     std::int32_t longest = 0;
     take(longest);
-    check(longest >= 1 && std::cmp_less_equal(longest, most_bytes), ErrorKind::format, name, ": not a llama2.c tokenizer: longest piece ",
-          longest);
+    check(longest >= 1 && std::cmp_less_equal(longest, most_bytes), ErrorKind::format, name,
+          ": not a llama2.c tokenizer: longest piece ", longest);
     while (!contents.empty()) {
       float score = 0;
       std::int32_t length = 0;
@@ -146,19 +148,21 @@ class Llama2cTokenizer {
       take(length);
       const std::size_t id = pieces_.size();
       check(id < most_tokens, ErrorKind::format, name, ": more than ", most_tokens, " tokens");
-      check(length >= 0 && std::cmp_less_equal(length, most_bytes) && std::cmp_less_equal(length, contents.size()), ErrorKind::format,
-            name, ": token ", id, " of ", length, " bytes, ", contents.size(), " left in the file");
+      check(length >= 0 && std::cmp_less_equal(length, most_bytes) && std::cmp_less_equal(length, contents.size()),
+            ErrorKind::format, name, ": token ", id, " of ", length, " bytes, ", contents.size(), " left in the file");
       check(std::isfinite(score), ErrorKind::format, name, ": the score of token ", id, " is not finite");
       pieces_.emplace_back(contents.substr(0, static_cast<std::size_t>(length)));
       scores_.push_back(score);
       contents.remove_prefix(static_cast<std::size_t>(length));
     }
-    check(size() >= first_piece, ErrorKind::format, name, ": ", size(), " tokens are fewer than the ", first_piece, " every vocabulary has");
+    check(size() >= first_piece, ErrorKind::format, name, ": ", size(), " tokens are fewer than the ", first_piece,
+          " every vocabulary has");
     for (Id id = first_byte; id < first_piece; ++id) {
       constexpr std::string_view digits = "0123456789ABCDEF";
       const auto byte = static_cast<std::size_t>(id - first_byte);
       const std::string expected = std::string("<0x") + digits[byte / 16] + digits[byte % 16] + '>';
-      check(stored(id) == expected, ErrorKind::format, name, ": token ", id, " is '", printable(stored(id)), "', not the byte ", expected);
+      check(stored(id) == expected, ErrorKind::format, name, ": token ", id, " is '", printable(stored(id)), "', not the byte ",
+            expected);
     }
     for (Id id = first_piece; id < size(); ++id) {  // special and byte tokens cannot be spelt in a text
       ids_.emplace(stored(id), id);

@@ -26,8 +26,8 @@ inline std::string definition_of(const Json& file, const std::string& name) {
 
 }  // namespace detail
 
-// The prompts of Super-NaturalInstructions and, with labels, of the "long sequence" classification tasks. White space at the end of
-// definition and input is dropped (ours), so that the lines stand where the template puts them.
+// The prompts of Super-NaturalInstructions and, with labels, of the "long sequence" classification tasks. White space at the end
+// of definition and input is dropped (ours), so that the lines stand where the template puts them.
 inline std::string instruction_prompt(std::string_view definition, std::string_view input, bool classification) {
   const std::string d(detail::without_trailing_space(definition)), x(detail::without_trailing_space(input));
   if (classification) return (d.empty() ? "" : d + "\n") + x + "\nOutput: ";
@@ -78,8 +78,8 @@ inline Task read_instruction_task(const Path& folder, const Json& train) {
     check(known.size() == list->size(), ErrorKind::format, labels.string(), ": a label stands twice");
     for (const auto* items : {&task.train, &task.dev, &task.test})
       for (const Item& item : *items)
-        check(known.contains(item.answer), ErrorKind::format, labels.string(), ": an instance has the output '", printable(item.answer),
-              "', which is no label; add it or correct the instance");
+        check(known.contains(item.answer), ErrorKind::format, labels.string(), ": an instance has the output '",
+              printable(item.answer), "', which is no label; add it or correct the instance");
   }
   detail::cut_dev(task);
   return task;

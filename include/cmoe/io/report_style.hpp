@@ -71,26 +71,28 @@ inline constexpr std::string_view rules = R"(*{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif}
 main{max-width:1120px;margin:0 auto;padding:28px 20px 64px}
 h1{font-size:1.8rem;line-height:1.2;margin:0}h2{font-size:1.3rem;margin:44px 0 8px}h3{font-size:1rem;margin:24px 0 6px}
-p{margin:6px 0;max-width:72ch}.quiet,figcaption,caption{color:var(--quiet)}a{color:var(--link)}
+p{margin:6px 0;max-width:76ch}.quiet,figcaption,.caption{color:var(--quiet)}a{color:var(--link)}
 dl.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:10px 20px;margin:20px 0;padding:14px 16px;background:var(--panel);border:1px solid var(--edge);border-radius:8px}
 dl.facts dt{font-size:.8rem;color:var(--quiet)}dl.facts dd{margin:0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;margin:8px 0}.scroll:focus-visible{outline:2px solid var(--link)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding-bottom:6px;font-size:.9rem}
+.caption{font-size:.9rem}
 th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--edge);white-space:nowrap}
-th{font-weight:600;font-size:.87rem}thead th{vertical-align:bottom}th[scope=row],th.left,td.left{text-align:left}
-td.best{font-weight:700}td.words{white-space:normal;text-align:left;min-width:260px;color:var(--quiet);font-size:.87rem}
+th{font-weight:600;font-size:.87rem}thead th{vertical-align:bottom;white-space:normal}abbr{text-decoration-style:dotted;cursor:help}th[scope=row],th.left,td.left{text-align:left}
+td.best{font-weight:700}th[scope=row]{white-space:normal;overflow-wrap:break-word}
+.words{display:block;font-weight:400;color:var(--quiet)}table.all th[scope=row]{min-width:300px;max-width:420px}
 table.summary,table.all{width:100%}
 table.heat{border-collapse:separate;border-spacing:2px}
 table.heat th,table.heat td{border:0;padding:5px 8px;font-size:.87rem}
 table.heat td{text-align:center;min-width:52px;border-radius:3px}
-table.heat thead th{text-align:center;font-weight:500;white-space:normal;min-width:52px;max-width:96px;line-height:1.2}
-table.heat th[scope=row]{font-weight:500;position:sticky;left:0;background:var(--page)}
+table.heat thead th{text-align:center;font-weight:500;white-space:normal;padding:5px 2px;min-width:64px;max-width:96px;line-height:1.2;overflow-wrap:anywhere}
+table.heat thead th.left{text-align:left;padding-left:8px}
+table.heat th[scope=row]{font-weight:500;max-width:220px;position:sticky;left:0;background:var(--page)}
 table.heat td.own{font-weight:700;outline:2px solid var(--ink);outline-offset:-2px}
 table.heat td.ahead{font-style:italic}table.heat td.none{color:var(--quiet)}
 figure{margin:12px 0}figcaption{font-size:.9rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:4px 24px}
-.charts figure{max-width:540px}
+.charts figure{max-width:480px}
 svg{display:block;width:100%;height:auto}svg text{font-size:11.5px;fill:var(--ink)}svg text.quiet{fill:var(--quiet)}
 .grid{stroke:var(--grid)}.axis{stroke:var(--quiet)}.line{fill:none;stroke:var(--stroke);stroke-width:2;stroke-linejoin:round}
 .dot{fill:var(--stroke)}.thread{stroke:var(--stroke);opacity:.6}.dashed{stroke-dasharray:7 4}.dotted{stroke-dasharray:2 3}.bar{fill:var(--c0)}
@@ -98,7 +100,8 @@ svg{display:block;width:100%;height:auto}svg text{font-size:11.5px;fill:var(--in
 ul.legend{list-style:none;margin:4px 0;padding:0;display:flex;flex-wrap:wrap;gap:4px 18px;font-size:.9rem}
 ul.legend svg{display:inline-block;width:28px;height:10px;margin-right:6px;vertical-align:middle}
 .narrow{display:none}
-@media (max-width:700px){main{padding:20px 14px 48px}.wide{display:none}.narrow{display:block}h1{font-size:1.45rem}th,td{padding:5px 7px}}
+@media (max-width:700px){main{padding:20px 14px 48px}.wide{display:none}.narrow{display:block}h1{font-size:1.45rem}th,td{padding:5px 7px}
+table.summary th[scope=row]{position:sticky;left:0;background:var(--page);min-width:126px;overflow-wrap:anywhere}table.heat th[scope=row]{min-width:112px;overflow-wrap:anywhere}table.all th[scope=row]{min-width:200px}}
 @media print{main{max-width:none}.scroll{overflow:visible}}
 )";
 

@@ -26,7 +26,8 @@ inline std::string csv_field(std::string_view text) {  // quoted if it has to be
 // scores.csv: `after` (tasks learnt so far, 0 = before any training), then one column a task; not measured: an empty cell.
 // throws Error (shape) if there is not one name a task
 inline std::string scores_csv(const ScoreMatrix& scores, const std::vector<std::string>& tasks) {
-  check(static_cast<Index>(tasks.size()) == scores.tasks(), "scores.csv: ", tasks.size(), " names for ", scores.tasks(), " tasks");
+  check(static_cast<Index>(tasks.size()) == scores.tasks(), "scores.csv: ", tasks.size(), " names for ", scores.tasks(),
+        " tasks");
   std::string out = "after";
   for (const std::string& task : tasks) out += ',' + detail::csv_field(task);
   out += '\n';
@@ -57,7 +58,11 @@ inline std::string log_line(Index task, Index step, const std::map<std::string, 
   for (const auto& [name, value] : values) {
     const bool finite = std::isfinite(value);
     out += ',' + json::string(name) + ':' + (finite ? json::number(value) : "null");
-    if (!finite) broken += (broken.empty() ? "" : ",") + json::string(name) + ':' + (std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"");
+    if (!finite)
+      broken += (broken.empty() ? "" : ",") + json::string(name) + ':' +
+                (std::isnan(value) ? "\"nan\""
+                 : value > 0       ? "\"inf\""
+                                   : "\"-inf\"");
   }
   return out + (broken.empty() ? "" : ",\"not_finite\":{" + broken + "}") + "}\n";
 }

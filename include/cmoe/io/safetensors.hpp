@@ -1,4 +1,5 @@
-// Safetensors: named tensors in one file, read under the strict profile (what two readers could understand differently is refused).
+// Safetensors: named tensors in one file, read under the strict profile (what two readers could understand differently is
+// refused).
 #pragma once
 
 #include <memory>
@@ -19,7 +20,8 @@ struct StoredTensor {
   // All the numbers as T (float, double or an integer), from any numeric dtype; see convert for what is exact.
   template <class T>
   void read(std::span<T> out) const {
-    check(std::cmp_equal(out.size(), shape.size()), "tensor '", name, "': holds ", shape.size(), " values, asked for ", out.size());
+    check(std::cmp_equal(out.size(), shape.size()), "tensor '", name, "': holds ", shape.size(), " values, asked for ",
+          out.size());
     convert<T>(dtype, bytes, out, name);
   }
   template <class T>
@@ -79,8 +81,10 @@ class SafeTensors {
   }
 
  private:
-  SafeTensors(Bytes bytes, std::shared_ptr<const void> owner, std::string file) : file_(std::move(file)), owner_(std::move(owner)) {
-    check(bytes.size() >= 8, ErrorKind::format, file_, ": not a safetensors file: it holds ", bytes.size(), " bytes, fewer than 8");
+  SafeTensors(Bytes bytes, std::shared_ptr<const void> owner, std::string file)
+      : file_(std::move(file)), owner_(std::move(owner)) {
+    check(bytes.size() >= 8, ErrorKind::format, file_, ": not a safetensors file: it holds ", bytes.size(),
+          " bytes, fewer than 8");
     std::uint64_t length = 0;
     std::memcpy(&length, bytes.data(), sizeof(length));
     const std::size_t rest = bytes.size() - 8;
@@ -118,11 +122,12 @@ class SafeTensors {
       tensors_.push_back(std::move(tensor));
       end = entry.end;
     }
-    check(std::cmp_equal(end, data.size()), ErrorKind::format, file_, ": the tensors end at ", end, " but the file holds ", data.size(),
-          " data bytes");
+    check(std::cmp_equal(end, data.size()), ErrorKind::format, file_, ": the tensors end at ", end, " but the file holds ",
+          data.size(), " data bytes");
   }
 
-  // Also for an empty tensor the other sizes must multiply without overflow: whoever computes rows and columns later relies on it.
+  // Also for an empty tensor the other sizes must multiply without overflow: whoever computes rows and columns later relies on
+  // it.
   Index stored_bytes(const std::string& name, const detail::SafeTensorsEntry& entry) const {
     Index product = 1, bits = 0;
     bool empty = false, fits = true;

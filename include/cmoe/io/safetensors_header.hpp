@@ -45,7 +45,9 @@ class SafeTensorsHeader {
   bool null() { return refuse("null"); }
   bool boolean(bool) { return refuse("true or false"); }
   bool number_integer(Json::number_integer_t) { return refuse("a negative number"); }
-  bool number_float(Json::number_float_t, const std::string&) { return refuse("a number that is not a plain integer below 2^63"); }
+  bool number_float(Json::number_float_t, const std::string&) {
+    return refuse("a number that is not a plain integer below 2^63");
+  }
   bool binary(Json::binary_t&) { return refuse("binary data"); }
 
   bool number_unsigned(Json::number_unsigned_t value) {
@@ -108,8 +110,10 @@ class SafeTensorsHeader {
       check(metadata.try_emplace(text).second, ErrorKind::format, where(), "the key '", printable(text), "' stands twice");
       field_ = text;
     } else {
-      int* seen = text == "dtype" ? &entry_->seen_dtype : text == "shape" ? &entry_->seen_shape
-                : text == "data_offsets" ? &entry_->seen_offsets : nullptr;
+      int* seen = text == "dtype"          ? &entry_->seen_dtype
+                  : text == "shape"        ? &entry_->seen_shape
+                  : text == "data_offsets" ? &entry_->seen_offsets
+                                           : nullptr;
       check(seen != nullptr, ErrorKind::format, where(), "unknown field '", printable(text), "'");
       check(++*seen == 1, ErrorKind::format, where(), "the key '", text, "' stands twice");
       field_ = text;
@@ -133,7 +137,8 @@ class SafeTensorsHeader {
     }
     const std::string_view fault = fault_of_tensor_name(name);
     check(fault.empty(), ErrorKind::format, file_, ": the tensor name '", printable(name), "' ", fault);
-    check(entries.size() < SafeTensorsLimits::tensors, ErrorKind::format, file_, ": more than ", SafeTensorsLimits::tensors, " tensors");
+    check(entries.size() < SafeTensorsLimits::tensors, ErrorKind::format, file_, ": more than ", SafeTensorsLimits::tensors,
+          " tensors");
     const auto [place, added] = entries.try_emplace(name);
     check(added, ErrorKind::format, file_, ": the tensor '", printable(name), "' stands twice");
     entry_ = &place->second;
@@ -143,8 +148,8 @@ class SafeTensorsHeader {
 
   bool refuse(const char* what) const {
     if (depth_ == 0) fail(ErrorKind::format, file_, ": the header must be a JSON object");
-    fail(ErrorKind::format, where(), in_metadata_ ? "metadata must be texts" : "the header has", in_metadata_ ? ", found " : " ", what,
-         in_metadata_ ? "" : " where it does not belong");
+    fail(ErrorKind::format, where(), in_metadata_ ? "metadata must be texts" : "the header has", in_metadata_ ? ", found " : " ",
+         what, in_metadata_ ? "" : " where it does not belong");
   }
 
   std::string file_, tensor_, field_;

@@ -17,8 +17,8 @@ class SafeTensorsWriter {
     check(tensors_.size() < detail::SafeTensorsLimits::tensors, ErrorKind::config, "safetensors: more than ",
           detail::SafeTensorsLimits::tensors, " tensors");
     const Index bits = checked_product(shape.size(), bits_of(dtype));
-    check(bits % 8 == 0 && std::cmp_equal(bits / 8, bytes.size()), "safetensors: tensor '", name, "' of shape ", shape, " and dtype ",
-          name_of(dtype), " needs ", bits / 8, " bytes, given ", bytes.size());
+    check(bits % 8 == 0 && std::cmp_equal(bits / 8, bytes.size()), "safetensors: tensor '", name, "' of shape ", shape,
+          " and dtype ", name_of(dtype), " needs ", bits / 8, " bytes, given ", bytes.size());
     const bool added = tensors_.try_emplace(name, Entry{dtype, shape, std::string(as_text(bytes))}).second;
     check(added, ErrorKind::config, "safetensors: tensor '", name, "' was added twice");
   }
@@ -59,8 +59,7 @@ class SafeTensorsWriter {
   void write(const auto& put) const {
     std::vector<Tensors::const_iterator> order;
     for (auto place = tensors_.begin(); place != tensors_.end(); ++place) order.push_back(place);
-    std::stable_sort(order.begin(), order.end(),
-                     [](auto a, auto b) { return a->second.dtype < b->second.dtype; });
+    std::stable_sort(order.begin(), order.end(), [](auto a, auto b) { return a->second.dtype < b->second.dtype; });
     for (const auto& [key, value] : metadata) {
       check_utf8(key, "safetensors metadata");
       check_utf8(value, "safetensors metadata '" + printable(key) + "'");
@@ -69,12 +68,12 @@ class SafeTensorsWriter {
     std::size_t offset = 0;
     for (const auto& place : order) {
       const auto& [name, entry] = *place;
-      OrderedJson described;
-      described["dtype"] = name_of(entry.dtype);
-      described["shape"] = std::vector<Index>(entry.shape.begin(), entry.shape.end());
-      described["data_offsets"] = {offset, offset + entry.bytes.size()};
+      std::string sizes;
+      for (Index n : entry.shape) sizes += (sizes.empty() ? "" : ",") + std::to_string(n);
+      text += (text.size() > 1 ? "," : "") + Json(name).dump() + ":{\"dtype\":\"" + std::string(name_of(entry.dtype)) +
+              "\",\"shape\":[" + sizes + "],\"data_offsets\":[" + std::to_string(offset) + "," +
+              std::to_string(offset + entry.bytes.size()) + "]}";
       offset += entry.bytes.size();
-      text += (text.size() > 1 ? "," : "") + OrderedJson(name).dump() + ":" + described.dump();
     }
     text += "}";
     text.resize((text.size() + 7) / 8 * 8, ' ');  // the data begins at a multiple of 8

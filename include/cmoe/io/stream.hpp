@@ -39,8 +39,8 @@ inline Stream read_stream(const Path& path) {
   std::map<std::string, Path> tasks;
   const auto found = [&](const std::string& name, const Path& where) {
     const auto [place, added] = tasks.try_emplace(name, where);
-    check(added, ErrorKind::format, path.string(), ": two tasks are called '", name, "': ", place->second.filename().string(), " and ",
-          where.filename().string());
+    check(added, ErrorKind::format, path.string(), ": two tasks are called '", name, "': ", place->second.filename().string(),
+          " and ", where.filename().string());
   };
   for (; entries != std::filesystem::directory_iterator(); entries.increment(error)) {
     const Path& where = entries->path();
@@ -48,7 +48,8 @@ inline Stream read_stream(const Path& path) {
     if (file.starts_with('.')) continue;
     std::error_code ignored;
     if (std::filesystem::is_directory(where, ignored)) {
-      if (std::filesystem::exists(where / "train.json", ignored) || std::filesystem::exists(where / "test.json", ignored)) found(file, where);
+      if (std::filesystem::exists(where / "train.json", ignored) || std::filesystem::exists(where / "test.json", ignored))
+        found(file, where);
     } else if (std::filesystem::is_regular_file(where, ignored)) {
       for (const char* ending : {".txt", ".tsv", ".tsv.gz"})
         if (const std::string name = detail::name_before(file, ending); !name.empty()) found(name, where);
@@ -59,8 +60,10 @@ inline Stream read_stream(const Path& path) {
         ": holds no task; a folder per task with train.json and test.json, or .txt, .tsv or .tsv.gz files are needed");
   Stream stream;
   for (const auto& [name, where] : tasks) {
-    if (std::filesystem::is_directory(where)) stream.push_back(detail::read_task_folder(where));
-    else stream.push_back(where.extension() == ".txt" ? read_plain_text(where, name) : read_labelled_text(where, name));
+    if (std::filesystem::is_directory(where))
+      stream.push_back(detail::read_task_folder(where));
+    else
+      stream.push_back(where.extension() == ".txt" ? read_plain_text(where, name) : read_labelled_text(where, name));
   }
   return stream;
 }

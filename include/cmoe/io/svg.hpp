@@ -1,9 +1,11 @@
-// Line and bar charts as inline SVG: no scripts, colours from the page's style sheet, a title and a description for readers who listen.
+// Line and bar charts as inline SVG: no scripts, colours from the page's style sheet, a title and a description for readers who
+// listen.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -53,7 +55,8 @@ namespace detail {
 inline std::string at(double value) { return html_text::decimal(value, 1); }
 
 inline std::string text(double x, double y, const char* anchor, std::string_view content, const char* kind = "") {
-  return "<text x=\"" + at(x) + "\" y=\"" + at(y) + "\" text-anchor=\"" + anchor + "\"" + kind + ">" + html_text::escape(content) + "</text>";
+  return "<text x=\"" + at(x) + "\" y=\"" + at(y) + "\" text-anchor=\"" + anchor + "\"" + kind + ">" +
+         html_text::escape(content) + "</text>";
 }
 inline std::string rule(double x1, double y1, double x2, double y2, const std::string& kind) {
   return "<line class=\"" + kind + "\" x1=\"" + at(x1) + "\" y1=\"" + at(y1) + "\" x2=\"" + at(x2) + "\" y2=\"" + at(y2) + "\"/>";
@@ -70,15 +73,16 @@ struct Plot {
 
 inline std::string open(const Chart& chart) {
   const std::string ids = chart.id + "t " + chart.id + "d";
-  return "<svg viewBox=\"0 0 " + at(chart.width) + " " + at(chart.height) + "\" role=\"img\" aria-labelledby=\"" + ids + "\"><title id=\"" +
-         chart.id + "t\">" + html_text::escape(chart.title) + "</title><desc id=\"" + chart.id + "d\">" +
+  return "<svg viewBox=\"0 0 " + at(chart.width) + " " + at(chart.height) + "\" role=\"img\" aria-labelledby=\"" + ids +
+         "\"><title id=\"" + chart.id + "t\">" + html_text::escape(chart.title) + "</title><desc id=\"" + chart.id + "d\">" +
          html_text::escape(chart.description) + "</desc>";
 }
 
 inline std::string frame(const Plot& plot) {
   std::string out;
   for (const auto& [value, label] : plot.y_axis.ticks)
-    out += rule(plot.left, plot.y(value), plot.right, plot.y(value), "grid") + text(plot.left - 6, plot.y(value) + 4, "end", label);
+    out +=
+        rule(plot.left, plot.y(value), plot.right, plot.y(value), "grid") + text(plot.left - 6, plot.y(value) + 4, "end", label);
   for (double value : plot.x_axis.dividers) out += rule(plot.x(value), plot.top, plot.x(value), plot.bottom, "grid");
   for (const auto& [value, label] : plot.x_axis.ticks) out += text(plot.x(value), plot.bottom + 16, "middle", label);
   out += text((plot.left + plot.right) / 2, plot.bottom + 32, "middle", plot.x_axis.label, " class=\"quiet\"");
@@ -93,14 +97,24 @@ inline std::string drawn(const Line& line, const Plot& plot) {
     out += "<polyline class=\"" + line_class(line.colour) + "\" points=\"" + points + "\"/>";
     if (!line.dots && piece.size() > 1) continue;
     for (const auto& [x, y] : piece)
-      out += "<circle class=\"dot c" + std::to_string(line.colour % colours) + "\" cx=\"" + at(plot.x(x)) + "\" cy=\"" + at(plot.y(y)) +
-             "\" r=\"2.8\"><title>" + html_text::escape(line.label) + ": " + html_text::decimal(y, 1) + "</title></circle>";
+      out += "<circle class=\"dot c" + std::to_string(line.colour % colours) + "\" cx=\"" + at(plot.x(x)) + "\" cy=\"" +
+             at(plot.y(y)) + "\" r=\"2.8\"><title>" + html_text::escape(line.label) + ": " + html_text::decimal(y, 1) +
+             "</title></circle>";
   }
   return out;
 }
 
+// At most `room` units wide at about 6.3 a character; cut between characters of UTF-8, never inside one.
+inline std::string fitted(const std::string& label, double room) {
+  auto kept = static_cast<std::size_t>(std::max(1.0, room / 6.3));
+  if (label.size() <= kept) return label;
+  for (kept -= 1; kept > 0 && (static_cast<unsigned char>(label[kept]) & 0xC0u) == 0x80u; --kept) {
+  }
+  return label.substr(0, kept) + "…";
+}
+
 // Labels at the right ends of the lines, moved apart until none covers another, each with a thread to its line.
-inline std::string end_labels(const std::vector<Line>& lines, const Plot& plot) {
+inline std::string end_labels(const std::vector<Line>& lines, const Plot& plot, double room) {
   constexpr double apart = 14;
   struct Label {
     const Line* line;
@@ -119,7 +133,7 @@ inline std::string end_labels(const std::vector<Line>& lines, const Plot& plot) 
   std::string out;
   for (const Label& label : labels)
     out += rule(label.x + 4, label.y, plot.right + 16, label.place, "thread c" + std::to_string(label.line->colour % colours)) +
-           text(plot.right + 20, label.place + 4, "start", label.line->label);
+           text(plot.right + 20, label.place + 4, "start", fitted(label.line->label, room - 12));
   return out;
 }
 
@@ -130,7 +144,7 @@ inline std::string line_chart(const Chart& chart, const std::vector<Line>& lines
   const detail::Plot plot{42, chart.width - 12 - label_room, 12, chart.height - 40, chart.x, chart.y};
   std::string out = detail::open(chart) + detail::frame(plot);
   for (const Line& line : lines) out += detail::drawn(line, plot);
-  if (label_room > 0) out += detail::end_labels(lines, plot);
+  if (label_room > 0) out += detail::end_labels(lines, plot, label_room);
   return out + "</svg>";
 }
 
@@ -141,12 +155,14 @@ inline std::string bar_chart(Chart chart, const std::vector<Index>& values) {
   chart.x.low = 0, chart.x.high = static_cast<double>(values.size());
   const detail::Plot plot{12, chart.width - 12, 26, chart.height - 40, chart.x, chart.y};
   const double pitch = plot.x(1) - plot.x(0), width = std::min(34.0, 0.72 * pitch);
-  const std::size_t every = static_cast<std::size_t>(std::ceil(36 / std::max(pitch, 1.0)));  // amounts that would overlap are left out
+  const std::size_t every =
+      static_cast<std::size_t>(std::ceil(36 / std::max(pitch, 1.0)));  // amounts that would overlap are left out
   std::string out = detail::open(chart) + detail::frame(plot);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double middle = plot.x(static_cast<double>(i) + 0.5), top = plot.y(static_cast<double>(std::max<Index>(0, values[i])));
-    out += "<rect class=\"bar\" x=\"" + detail::at(middle - width / 2) + "\" y=\"" + detail::at(top) + "\" width=\"" + detail::at(width) +
-           "\" height=\"" + detail::at(plot.bottom - top) + "\"><title>" + std::to_string(values[i]) + "</title></rect>";
+    out += "<rect class=\"bar\" x=\"" + detail::at(middle - width / 2) + "\" y=\"" + detail::at(top) + "\" width=\"" +
+           detail::at(width) + "\" height=\"" + detail::at(plot.bottom - top) + "\"><title>" + std::to_string(values[i]) +
+           "</title></rect>";
     if ((values.size() - 1 - i) % every == 0) {
       out += detail::text(middle, top - 5, "middle", html_text::compact(values[i]));
       out += detail::text(middle, plot.bottom + 16, "middle", std::to_string(i + 1));

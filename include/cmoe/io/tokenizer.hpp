@@ -18,8 +18,8 @@ class Tokenizer {
   Tokenizer() = default;  // bytes
   Tokenizer(Kind kind) : kind_(std::move(kind)) {}
   template <class One>
-    requires(!std::is_same_v<std::remove_cvref_t<One>, Tokenizer> && std::is_constructible_v<Kind, One>)
-  Tokenizer(One&& one) : kind_(std::forward<One>(one)) {}
+  requires(!std::is_same_v<std::remove_cvref_t<One>, Tokenizer> && std::is_constructible_v<Kind, One>) Tokenizer(One&& one)
+      : kind_(std::forward<One>(one)) {}
 
   // No special tokens are added.
   std::vector<Id> encode(std::string_view text) const {

@@ -47,8 +47,8 @@ inline Task read_trace_task(const Path& folder, const Json& train) {
   return task;
 }
 
-// Writes stream/NAME/{train,eval,test}.json, where read_stream finds them again; a task of plain text has no such form. The layout
-// does not hold the scoring: it is decided again by the answers when the task is read.
+// Writes stream/NAME/{train,eval,test}.json, where read_stream finds them again; a task of plain text has no such form. The
+// layout does not hold the scoring: it is decided again by the answers when the task is read.
 inline void write_trace_task(const Path& stream, const Task& task) {
   check(!task.name.empty() && task.name.front() != '.' && task.name.find_first_of(std::string("/\\\0", 3)) == std::string::npos,
         ErrorKind::config, "write_trace_task: '", printable(task.name), "' cannot name a folder");
@@ -58,16 +58,20 @@ inline void write_trace_task(const Path& stream, const Task& task) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) detail::fail_file(folder, "cannot make the folder", error.value());
+  const auto quoted = [&](const std::string& text) {
+    check_utf8(text, "write_trace_task: task '" + task.name + "'");
+    return Json(text).dump();
+  };
   const auto write = [&](const char* file, const std::vector<Item>& items) {
-    OrderedJson list = OrderedJson::array();
+    std::string text;
     for (const Item& item : items) {
-      for (const std::string& text : {item.prompt, item.answer}) check_utf8(text, "write_trace_task: task '" + task.name + "'");
-      OrderedJson entry = {{"prompt", item.prompt}, {"answer", item.answer}};
-      for (const std::string& text : item.references) check_utf8(text, "write_trace_task: task '" + task.name + "'");
-      if (!item.references.empty()) entry["references"] = item.references;
-      list.push_back(std::move(entry));
+      text += std::string(text.empty() ? "[" : ",") + "\n {\"prompt\": " + quoted(item.prompt) +
+              ", \"answer\": " + quoted(item.answer);
+      for (std::size_t i = 0; i < item.references.size(); ++i)
+        text += (i == 0 ? ", \"references\": [" : ", ") + quoted(item.references[i]);
+      text += item.references.empty() ? "}" : "]}";
     }
-    write_file_atomically(folder / file, list.dump(1) + "\n");
+    write_file_atomically(folder / file, text + "\n]\n");
   };
   write("train.json", task.train);
   if (!task.dev.empty()) write("eval.json", task.dev);

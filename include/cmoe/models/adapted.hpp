@@ -119,8 +119,9 @@ struct Adapted {
 
     static void visit(auto& self, auto&& v) {
       v("embedding", self.embedding);
-      v("shallow", self.shallow);
-      v("deep", self.deep);
+      std::size_t l = 0;  // layers count on over the boundary: a weight has the same name wherever the boundary lies
+      for (auto& block : self.shallow) v(("layers." + std::to_string(l++)).c_str(), block);
+      for (auto& block : self.deep) v(("layers." + std::to_string(l++)).c_str(), block);
       v("gate", self.gate);
       v("norm", self.norm);
       v("head", self.head);

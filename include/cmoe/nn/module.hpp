@@ -93,6 +93,23 @@ void clear_gradients(M& module) {
   for_each_param(module, [](const std::string&, auto& p) { p.clear_gradient(); });
 }
 
+// Copies the values of every parameter of `from` into the one of the same name in `to`.
+// throws Error if `to` lacks a name or has it with another shape; parameters that only `to` has stay as they are
+template <class From, class To>
+void copy_parameters(const From& from, To& to) {
+  for_each_param(from, [&](const std::string& name, const auto& source) {
+    bool found = false;
+    for_each_param(to, [&](const std::string& other, auto& target) {
+      if (other != name) return;
+      check(source.shape() == target.shape(), "copy_parameters: ", name, " is ", source.shape(), " here and ", target.shape(), " there");
+      const auto values = source.values();
+      target.assign(values);
+      found = true;
+    });
+    check(found, ErrorKind::misuse, "copy_parameters: the target has no ", name);
+  });
+}
+
 // A 64-bit hash of names, shapes and bits of all parameters: equal models have equal hashes.
 template <class M>
 std::uint64_t hash(const M& module) {
