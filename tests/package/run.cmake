@@ -9,6 +9,7 @@ if(WAY STREQUAL install)
   # Installed in one place and moved to another: nothing in the package may remember where it was built.
   execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --component library --prefix ${FOLDER}/first
     COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
+  file(REMOVE_RECURSE ${PREFIX})
   file(RENAME ${FOLDER}/first ${PREFIX})
   file(GLOB_RECURSE installed ${PREFIX}/share/*)
   foreach(file ${installed})
