@@ -9,7 +9,7 @@
 // that was written last under its name, which softmax without positions cannot know.
 //
 // run:      bin/example_04_stick_breaking
-// ends with "solved: stick-breaking 100 %, softmax without positions ... %"
+// ends with "solved: stick-breaking 100 %, softmax without positions below 80 %"
 
 #include <cstdio>
 
