@@ -40,7 +40,7 @@ const std::vector<Skill> known = {{"SAME", [](const std::string& w) { return w; 
                                   {"LAST", [](const std::string& w) { return std::string(1, w.back()); }}};
 const std::vector<Skill> tasks = {{"BACK", backwards},
                                   {"JUMP", [](const std::string& w) { return rotated(w, 2); }},
-                                  {"FLIP", [](const std::string& w) { return rotated(backwards(w), 1); }},
+                                  {"HEAD", [](const std::string& w) { return std::string(3, w[0]); }},
                                   {"DROP", [](const std::string& w) { return rotated(w, -2); }}};
 
 Item item(const Skill& skill, Rng& rng) {
