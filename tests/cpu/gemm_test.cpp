@@ -142,7 +142,7 @@ TEST_CASE("grouped products give each group its own matrix, and empty groups are
   const auto a = numbers<float>(rows * k, 15), w = numbers<float>(groups * k * n, 16), dy = numbers<float>(rows * n, 17);
   for (const Form form : {Form::nn, Form::nt}) {
     std::vector<float> c(static_cast<std::size_t>(rows * n), 1.f);
-    cpu::gemm_grouped<float>(form, groups, offsets, 0, n, k, 1, a.data(), w.data(), k * n, true, c.data(), 0);
+    cpu::gemm_grouped<float>(form, groups, offsets, n, k, 1, a.data(), w.data(), true, c.data());
     for (Index e = 0; e < groups; ++e)
       for (Index i = offsets[e]; i < offsets[e + 1]; ++i)
         for (Index j = 0; j < n; ++j)
@@ -150,7 +150,7 @@ TEST_CASE("grouped products give each group its own matrix, and empty groups are
                 1 + test::dot(form, rows, n, k, a.data(), w.data() + e * k * n, i, j));
   }
   std::vector<float> dw(static_cast<std::size_t>(groups * k * n), 1.f);
-  cpu::gemm_grouped<float>(Form::tn, groups, offsets, k, n, 0, 1, a.data(), dy.data(), 0, false, dw.data(), k * n);
+  cpu::gemm_grouped<float>(Form::tn, groups, offsets, n, k, 1, a.data(), dy.data(), false, dw.data());
   for (Index e = 0; e < groups; ++e)
     for (Index i = 0; i < k; ++i)
       for (Index j = 0; j < n; ++j)

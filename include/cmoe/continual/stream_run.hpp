@@ -13,13 +13,14 @@ struct RunConfig {
   Index task_epochs = 0;    // passes over a task's items
   Index batch = 16;
   Index accumulate = 1;     // batches whose gradients make one step
+  bool joint = false;       // one stage on the union of all tasks instead of one stage a task: the multitask bound
   AdamWConfig optimizer = {};
   Schedule schedule = {.decay = Decay::cosine, .warmup = 10, .floor = 0.05};
   Index log_every = 10;
   Index save_every = 0;     // steps between checkpoints inside a task; 0: after each task only
 };
 
-// Where a run stands: enough, beside parameters and moments, to go on with the same bits.
+// Where a run stands (a stage is a task, or all of them when trained jointly): enough, beside parameters and moments, to go on with the same bits.
 struct RunState {
   Index task = 0, step = 0;              // the next step to be done
   ScoreMatrix scores;
@@ -48,6 +49,17 @@ struct RunHooks {
   std::function<double()> clock = [] { return 0.0; };                         // seconds
 };
 
+namespace detail {
+// What is trained on, stage by stage.
+inline std::vector<EncodedTask> stages(const std::vector<EncodedTask>& data, bool joint) {
+  if (!joint) return data;
+  EncodedTask all;
+  all.name = "all tasks";
+  for (const EncodedTask& task : data) all.train.insert(all.train.end(), task.train.begin(), task.train.end());
+  return {all};
+}
+}  // namespace detail
+
 // Learns data[state.task..] and fills the state. False if it was stopped: the state was saved and the call can be repeated with it.
 // Batches, replay and masks are functions of the seed and the position, so a stopped and resumed run gives the same bits.
 // throws Error what steps throw; the last saved state stays valid then
@@ -59,8 +71,11 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
   check(config.batch > 0 && config.accumulate > 0, ErrorKind::config, "run: batch ", config.batch, ", accumulate ", config.accumulate);
   check(config.task_steps > 0 || config.task_epochs > 0, ErrorKind::config, "run: neither steps nor epochs for a task");
   const auto tasks = static_cast<Index>(data.size());
+  const std::vector<EncodedTask> stages = detail::stages(data, config.joint);
+  const auto count = static_cast<Index>(stages.size());
   const double begun = hooks.clock() - state.seconds;
   const auto score_all = [&](Index after) {
+    if (config.joint) after = after > 0 ? tasks : 0;
     state.nll.resize(static_cast<std::size_t>(after));
     state.nll.emplace_back();
     state.routing.clear();
@@ -87,20 +102,21 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
     score_all(0);
   }
   for (Index t = 0; t < state.task; ++t) {  // a resumed run: the same growth again, without the training between
-    learner.before_task(t, data[static_cast<std::size_t>(t)]);
-    learner.after_task(t, data[static_cast<std::size_t>(t)]);
+    learner.before_task(t, stages[static_cast<std::size_t>(t)]);
+    learner.after_task(t, stages[static_cast<std::size_t>(t)]);
   }
   if (!fresh && state.step == 0) hooks.load(nullptr);
 
-  for (; state.task < tasks; ++state.task, state.step = 0) {
-    const EncodedTask& task = data[static_cast<std::size_t>(state.task)];
+  for (; state.task < count; ++state.task, state.step = 0) {
+    const EncodedTask& task = stages[static_cast<std::size_t>(state.task)];
     learner.before_task(state.task, task);
     AdamW<B> optimizer(config.optimizer);
     learner.add_parameters(optimizer);
     state.trainable = parameter_count(learner.model(), Count::trainable);
     if (state.step > 0) hooks.load(&optimizer);
+    optimizer.set_steps(state.step);
     const Index per_step = config.batch * config.accumulate, items = static_cast<Index>(task.train.size());
-    const Index steps = config.task_steps > 0 ? config.task_steps : (config.task_epochs * items + per_step - 1) / per_step;
+    const Index steps = config.task_steps > 0 ? config.task_steps * (config.joint ? tasks : 1) : (config.task_epochs * items + per_step - 1) / per_step;
     Shuffled order(task.train.size(), rng.fork("batches").fork(static_cast<std::uint64_t>(state.task)));
     double mark = hooks.clock();
     Index tokens = 0;
@@ -134,7 +150,7 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
     ++next.task;
     next.step = 0;
     hooks.save(next, nullptr);
-    if (hooks.stop() && next.task < tasks) {
+    if (hooks.stop() && next.task < count) {
       state = std::move(next);
       return false;
     }

@@ -14,24 +14,14 @@ namespace detail {
 
 inline constexpr Index elementwise_grain = 16384;
 
-// Each kernel has its formula at one place in the loop, for whole packs and for the rest alike: the compiler cannot give the
-// two different arithmetic, so an element's bits do not depend on where it lies.
-template <class P, class Real>
-[[gnu::always_inline]] inline P load_some(const Real* p, Index n) {
-  return n >= P::width ? P::load(p) : P::load(p, n, Real(1));
-}
-template <class P, class Real>
-[[gnu::always_inline]] inline void store_some(const P& x, Real* p, Index n) {
-  if (n >= P::width) x.store(p);
-  else x.store(p, n);
-}
+// The lanes beyond n hold 1, which no formula objects to.
 
 template <class F>
 struct Map {
   template <int Bytes, class Real>
   [[gnu::always_inline]] static void run(Index n, const Real* x, Real* y) {
     using P = Pack<Real, Bytes>;
-    for (Index i = 0; i < n; i += P::width) store_some(P(F::f(load_some<P>(x + i, n - i))), y + i, n - i);
+    for (Index i = 0; i < n; i += P::width) P(F::f(P::load(x + i, n - i, 1))).store(y + i, n - i);
   }
 };
 
@@ -41,8 +31,8 @@ struct MapBack {
   [[gnu::always_inline]] static void run(Index n, const Real* x, const Real* y, const Real* dy, Real* dx) {
     using P = Pack<Real, Bytes>;
     for (Index i = 0; i < n; i += P::width) {
-      const P slope = F::df(load_some<P>(x + i, n - i), load_some<P>(y + i, n - i));
-      store_some(load_some<P>(dy + i, n - i) * slope, dx + i, n - i);
+      const P slope = F::df(P::load(x + i, n - i, 1), P::load(y + i, n - i, 1));
+      (P::load(dy + i, n - i) * slope).store(dx + i, n - i);
     }
   }
 };
@@ -53,7 +43,7 @@ struct Zip {
   [[gnu::always_inline]] static void run(Index n, const Real* a, const Real* b, Real* y) {
     using P = Pack<Real, Bytes>;
     for (Index i = 0; i < n; i += P::width)
-      store_some(P(F::f(load_some<P>(a + i, n - i), load_some<P>(b + i, n - i))), y + i, n - i);
+      P(F::f(P::load(a + i, n - i, 1), P::load(b + i, n - i, 1))).store(y + i, n - i);
   }
 };
 
@@ -65,7 +55,7 @@ struct ZipNumber {
     using P = Pack<Real, Bytes>;
     for (Index row = 0; row < rows; ++row)
       for (Index i = 0; i < n; i += P::width)
-        store_some(P(F::f(load_some<P>(a + row * n + i, n - i), P::broadcast(b[row]))), y + row * n + i, n - i);
+        P(F::f(P::load(a + row * n + i, n - i, 1), P(b[row]))).store(y + row * n + i, n - i);
   }
 };
 
@@ -75,11 +65,11 @@ struct ZipBack {
   [[gnu::always_inline]] static void run(Index n, const Real* a, const Real* b, const Real* y, const Real* dy, Real* d) {
     using P = Pack<Real, Bytes>;
     for (Index i = 0; i < n; i += P::width) {
-      const P pa = load_some<P>(a + i, n - i), pb = load_some<P>(b + i, n - i), py = load_some<P>(y + i, n - i);
+      const P pa = P::load(a + i, n - i, 1), pb = P::load(b + i, n - i, 1), py = P::load(y + i, n - i, 1);
       P slope;
       if constexpr (ToA) slope = F::da(pa, pb, py);
       else slope = F::db(pa, pb, py);
-      store_some(load_some<P>(dy + i, n - i) * slope, d + i, n - i);
+      (P::load(dy + i, n - i) * slope).store(d + i, n - i);
     }
   }
 };

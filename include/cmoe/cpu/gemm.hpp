@@ -89,13 +89,13 @@ void gemm_batched(Form form, Index batch, Index m, Index n, Index k, Real alpha,
   });
 }
 
-// One product per group, for experts; group e has the rows offsets[e] .. offsets[e+1].
-//   nn, nt: those rows of a (rows,k) times the group's b (k,n) or (n,k) give those rows of c (rows,n); m is not used
-//   tn:     those rows of a (rows,m), transposed, times those rows of b (rows,n) give the group's c (m,n); k is not used
-// The group's matrix is stride_b (nn, nt) or stride_c (tn) numbers after the one before.
+// One product per group, for experts; group e has the rows offsets[e] .. offsets[e+1], and the groups' matrices lie one after
+// another.
+//   nn, nt: those rows of a (rows,k) times the group's b, (k,n) or (n,k), give those rows of c (rows,n)
+//   tn:     those rows of a (rows,k), transposed, times those rows of b (rows,n) give the group's c (k,n)
 template <class Real>
-void gemm_grouped(Form form, Index groups, const Index* offsets, Index m, Index n, Index k, Real alpha, const Real* a,
-                  const Real* b, Index stride_b, bool accumulate, Real* c, Index stride_c) {
+void gemm_grouped(Form form, Index groups, const Index* offsets, Index n, Index k, Real alpha, const Real* a, const Real* b,
+                  bool accumulate, Real* c) {
   struct Group {
     Product<Real> product;
     detail::Cut cut;
@@ -106,10 +106,10 @@ void gemm_grouped(Form form, Index groups, const Index* offsets, Index m, Index 
   for (Index e = 0; e < groups; ++e) {
     const Index row = offsets[e], rows = offsets[e + 1] - row;
     const Product<Real> x =
-        form == Form::tn
-            ? detail::make_product(form, m, n, rows, alpha, a + row * m, m, b + row * n, n, accumulate, c + e * stride_c, n)
-            : detail::make_product(form, rows, n, k, alpha, a + row * k, k, b + e * stride_b, form == Form::nn ? n : k,
-                                   accumulate, c + row * n, n);
+        form == Form::tn ? detail::make_product(form, k, n, rows, alpha, a + row * k, k, b + row * n, n, accumulate,
+                                                c + e * k * n, n)
+                         : detail::make_product(form, rows, n, k, alpha, a + row * k, k, b + e * k * n,
+                                                form == Form::nn ? n : k, accumulate, c + row * n, n);
     if (x.m == 0 || x.n == 0) continue;
     list.push_back({x, detail::cut(x.m, x.n, x.k), blocks});
     blocks += list.back().cut.blocks();

@@ -77,13 +77,17 @@ struct Pack {
   }
   [[gnu::always_inline]] void store(Real* p) const { *reinterpret_cast<Anywhere*>(p) = v; }
 
-  // The first n lanes only; the others read as `fill`, and memory beyond is not touched.
+  // The first n lanes only, all of them if n is larger; the others read as `fill`, and memory beyond is not touched. A loop
+  // that uses these for whole packs and for the rest alike has its arithmetic at one place, so the compiler cannot give the
+  // two different roundings: an element's bits do not depend on where it lies.
   [[gnu::always_inline]] static Pack load(const Real* p, Index n, Real fill = 0) {
+    if (n >= width) [[likely]] return load(p);
     alignas(Bytes) Real lanes[width];
     for (int i = 0; i < width; ++i) lanes[i] = i < n ? p[i] : fill;
     return load(lanes);
   }
   [[gnu::always_inline]] void store(Real* p, Index n) const {
+    if (n >= width) [[likely]] return store(p);
     alignas(Bytes) Real lanes[width];
     store(lanes);
     for (int i = 0; i < width && i < n; ++i) p[i] = lanes[i];

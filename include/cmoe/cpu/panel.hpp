@@ -59,7 +59,7 @@ template <int Bytes, class Real>
       P rows[w];
 #pragma GCC unroll 16
       for (int i = 0; i < w; ++i)
-        if (lane + i < lanes) rows[i] = rest == w ? P::load(from + i * x.lane_step) : P::load(from + i * x.lane_step, rest);
+        if (lane + i < lanes) rows[i] = P::load(from + i * x.lane_step, rest);
       transpose(rows);
       Real* to = panel + p * width + lane;
 #pragma GCC unroll 16

@@ -1,0 +1,190 @@
+// The program cmoe: the command line, and errors as one line.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "cmoe/core/parallel.hpp"
+#include "cmoe/cpu/isa.hpp"
+#include "interrupt.hpp"
+#include "options.hpp"
+#include "version.hpp"
+
+namespace {
+
+using namespace program;
+
+void add_model(CLI::App& command, ModelOptions& o) {
+  command.add_option("--model", o.model, "builtin, or a llama2.c FILE.bin")->capture_default_str();
+  command.add_option("--tokenizer", o.tokenizer, "the tokenizer of a llama2.c file");
+}
+
+void add_windows(CLI::App& command, auto& o) {
+  command.add_option("--window", o.window, "tokens of a window of plain text")->capture_default_str()->check(CLI::PositiveNumber);
+  command.add_option("--prompt-tokens", o.prompt_tokens, "of these the prompt: all that a gate may read")
+      ->capture_default_str()->check(CLI::PositiveNumber);
+  command.add_option("--max-tokens", o.max_tokens, "cut items to so many tokens; 0: the model's context")
+      ->capture_default_str()->check(CLI::NonNegativeNumber);
+  command.add_option("--test-limit", o.test_limit, "test items of each task; 0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
+}
+
+void add_learn(CLI::App& command, LearnOptions& o) {
+  command.add_option("--method", o.method, "pmoe, moduleformer, seqft, seqlora, replay, pertask or multitask")->required();
+  add_model(command, o.source);
+  command.add_option("--stream", o.stream, "builtin, or a folder of tasks")->capture_default_str();
+  command.add_option("--order", o.order, "names of tasks, separated by commas; default: all");
+  auto* epochs = command.add_option("--task-epochs", o.task_epochs, "passes over each task's items")->check(CLI::PositiveNumber);
+  command.add_option("--task-steps", o.task_steps, "optimiser steps a task (default 150; plain text 120)")->check(CLI::PositiveNumber)->excludes(epochs);
+  command.add_option("--train-limit", o.train_limit, "training items of each task; 0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
+  add_windows(command, o);
+  command.add_option("--batch", o.batch, "items a step (default 16; plain text 8)")->check(CLI::PositiveNumber);
+  command.add_option("--accumulate", o.accumulate, "batches that make one step")->capture_default_str()->check(CLI::PositiveNumber);
+  command.add_option("--save-every", o.save_every, "steps between checkpoints")->capture_default_str()->check(CLI::NonNegativeNumber);
+  command.add_option("--log-every", o.log_every, "steps between log lines")->capture_default_str()->check(CLI::PositiveNumber);
+  command.add_option("--lr", o.options.lr, "learning rate; 0: the method's default")->check(CLI::NonNegativeNumber);
+  command.add_option("--rank", o.options.rank, "rank of LoRA; 0: 8")->check(CLI::NonNegativeNumber);
+  command.add_option("--out", o.out, "the run's folder")->required();
+  command.add_flag("--resume", o.resume, "go on with an interrupted run");
+}
+
+void add_method_options(CLI::App& command, LearnOptions& o) {
+  MethodOptions& m = o.options;
+  const auto wanted = [&](const char* method) { return o.method.empty() || o.method == method; };
+  const auto group = [&](const char* method) { return wanted(method) ? std::string("Options of ") + method : std::string(); };
+  const auto add = [&](const char* method, const char* name, auto& field, const char* what) {
+    return command.add_option(name, field, what)->capture_default_str()->group(group(method));
+  };
+  add("pmoe", "--pmoe-boundary", m.pmoe_boundary, "first deep layer; -1: two fifths of the layers");
+  add("pmoe", "--pmoe-shallow", m.pmoe_shallow, "frozen, first-task or plastic")->check(CLI::IsMember({"frozen", "first-task", "plastic"}));
+  add("pmoe", "--pmoe-dispatch", m.pmoe_dispatch, "dense or top1")->check(CLI::IsMember({"dense", "top1"}));
+  add("pmoe", "--pmoe-memory", m.pmoe_memory, "share of each task's prompts kept for the router")->check(CLI::Range(0.0, 1.0));
+  add("pmoe", "--pmoe-memory-batch", m.pmoe_memory_batch, "remembered prompts a step")->check(CLI::NonNegativeNumber);
+  add("pmoe", "--pmoe-router-weight", m.pmoe_router_weight, "weight of the router's cross-entropy")->check(CLI::NonNegativeNumber);
+  add("pmoe", "--pmoe-router-rate", m.pmoe_router_rate, "the router's learning rate over the experts'")->check(CLI::NonNegativeNumber);
+  add("replay", "--replay-memory", m.replay_memory, "share of each task's items kept")->check(CLI::Range(0.0, 1.0));
+  add("replay", "--replay-batch", m.replay_batch, "old items a step; 0: 4")->check(CLI::NonNegativeNumber);
+  add("moduleformer", "--moduleformer-attention-experts", m.moduleformer_attention_experts, "inserted a layer and task")->check(CLI::PositiveNumber);
+  add("moduleformer", "--moduleformer-feed-experts", m.moduleformer_feed_experts, "inserted a layer and task")->check(CLI::PositiveNumber);
+  add("moduleformer", "--moduleformer-memory", m.moduleformer_memory, "share of each task's items kept")->check(CLI::Range(0.0, 1.0));
+  add("moduleformer", "--moduleformer-memory-batch", m.moduleformer_memory_batch, "old items a step")->check(CLI::NonNegativeNumber);
+}
+
+// --method M --help shows the options of M alone: the name is needed before the options are declared.
+std::string method_on_command_line(int argc, char** argv) {
+  for (int i = 1; i + 1 < argc; ++i)
+    if (std::string(argv[i]) == "--method") return argv[i + 1];
+  for (int i = 1; i < argc; ++i)
+    if (std::string(argv[i]).rfind("--method=", 0) == 0) return argv[i] + 9;
+  return {};
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Continual learning of language models: learns a stream of tasks and shows what was learnt and what was forgotten.");
+  app.set_version_flag("--version", [] {
+    return std::string("cmoe ") + version + " (kernel " + std::string(cmoe::cpu::isa_name(cmoe::cpu::isa())) + ", " +
+           std::to_string(cmoe::pool().threads()) + " threads)";
+  });
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_config("--config", "", "an ini or TOML file with the same option names");
+  int threads = 0;
+  app.add_option("--threads", threads, "threads; results do not depend on it (default: all cores)")->check(CLI::Range(1, 1024));
+
+  LearnOptions learning;
+  learning.method = method_on_command_line(argc, argv);
+  DemoOptions demonstration;
+  EvaluateOptions evaluation;
+  GenerateOptions generation;
+  TokenizeOptions tokenization;
+  MakeStreamOptions making;
+  std::string inspected;
+  bool inspect_json = false;
+  int status = 0;
+
+  CLI::App* command = app.add_subcommand("demo", "the whole story in a few minutes on the built-in model and stream");
+  command->add_option("--out", demonstration.out, "folder of the runs and the report")->capture_default_str();
+  command->add_option("--methods", demonstration.methods, "methods to compare")->capture_default_str();
+  command->add_option("--task-steps", demonstration.task_steps, "steps a task; 0: 150")->check(CLI::NonNegativeNumber);
+  command->add_option("--test-limit", demonstration.test_limit, "test items a task; 0: all")->check(CLI::NonNegativeNumber);
+  command->add_option("--seed", demonstration.seed, "seed of items, batches and initial values")->capture_default_str();
+  command->add_flag("--json", demonstration.json, "results as JSON");
+  command->add_flag("--quiet", demonstration.quiet, "no progress");
+  command->callback([&] { status = demo(demonstration); });
+
+  command = app.add_subcommand("learn", "learns one stream with one method into a run folder");
+  add_learn(*command, learning);
+  add_method_options(*command, learning);
+  command->add_option("--seed", learning.seed, "seed of items, batches and initial values")->capture_default_str();
+  command->add_flag("--json", learning.json, "results as JSON");
+  command->add_flag("--quiet", learning.quiet, "no progress");
+  command->callback([&] { status = learn(learning); });
+
+  command = app.add_subcommand("evaluate", "likelihood of a text, or scores on a stream");
+  add_model(*command, evaluation.source);
+  command->add_option("--run", evaluation.run, "a run folder: what it has learnt is evaluated");
+  command->add_option("--text", evaluation.text, "a UTF-8 text file");
+  command->add_option("--stream", evaluation.stream, "builtin, or a folder of tasks");
+  add_windows(*command, evaluation);
+  command->add_flag("--json", evaluation.json, "results as JSON");
+  command->add_flag("--quiet", evaluation.quiet, "no progress");
+  command->callback([&] { status = evaluate(evaluation); });
+
+  command = app.add_subcommand("generate", "continues a prompt");
+  add_model(*command, generation.source);
+  command->add_option("--run", generation.run, "a run folder: what it has learnt generates");
+  command->add_option("--prompt", generation.prompt, "the prompt; - reads stdin")->required();
+  command->add_option("--max-tokens", generation.max_tokens, "at most so many tokens")->capture_default_str();
+  command->add_option("--temperature", generation.temperature, "0: the likeliest token")->capture_default_str();
+  command->add_option("--top-k", generation.top_k, "only the k likeliest; 0: all")->capture_default_str();
+  command->add_option("--top-p", generation.top_p, "only the likeliest with this mass together")->capture_default_str();
+  command->add_option("--seed", generation.seed, "seed of the sampling")->capture_default_str();
+  command->add_flag("--json", generation.json, "one JSON document instead of text");
+  command->add_flag("--quiet", generation.quiet, "no progress");
+  command->callback([&] { status = generate(generation); });
+
+  command = app.add_subcommand("tokenize", "text to ids");
+  add_model(*command, tokenization.source);
+  command->add_option("--text", tokenization.text, "the text")->required();
+  command->add_flag("--special", tokenization.special, "with the tokens that begin and end a text");
+  command->add_flag("--json", tokenization.json, "results as JSON");
+  command->callback([&] { status = tokenize(tokenization); });
+
+  command = app.add_subcommand("inspect", "what a model file or a run holds");
+  command->add_option("path", inspected, "a run folder, a .bin or a .safetensors file")->required();
+  command->add_flag("--json", inspect_json, "results as JSON");
+  command->callback([&] { status = inspect(inspected, inspect_json); });
+
+  command = app.add_subcommand("make-stream", "writes the built-in stream as files in the TRACE layout");
+  command->add_option("--out", making.out, "the folder")->required();
+  command->add_option("--tasks", making.tasks, "names, separated by commas; default: all");
+  command->add_option("--seed", making.seed, "seed of the items")->capture_default_str();
+  command->callback([&] { status = make_stream(making); });
+
+  app.parse_complete_callback([&] {
+    if (threads > 0) cmoe::pool().resize(threads);
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {  // --help, --version
+    return app.exit(done);
+  } catch (const CLI::ParseError& error) {
+    std::string what = error.what();
+    for (char& c : what)
+      if (c == '\n') c = ' ';
+    std::fprintf(stderr, "cmoe: %s (see cmoe --help)\n", what.c_str());
+    return 2;
+  }
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  program::catch_interrupts();
+  try {
+    return run(argc, argv);
+  } catch (const cmoe::Error& error) {
+    std::fprintf(stderr, "cmoe: %s\n", error.what());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "cmoe: unexpected: %s\n", error.what());
+  }
+  return 1;
+}

@@ -1,0 +1,122 @@
+// cmoe tokenize, inspect and make-stream.
+#include <cstdio>
+#include <filesystem>
+
+#include "backbone.hpp"
+#include "cmoe/continual/builtin_stream.hpp"
+#include "cmoe/io/checkpoint.hpp"
+#include "cmoe/io/llama2c.hpp"
+#include "cmoe/io/trace.hpp"
+#include "cmoe/io/utf8.hpp"
+#include "run.hpp"
+
+namespace program {
+
+using namespace cmoe;
+namespace fs = std::filesystem;
+
+int tokenize(const TokenizeOptions& o) {
+  check_utf8(o.text, "--text");
+  const Tokenizer tokenizer = load_tokenizer(o.source);
+  std::vector<Id> ids = tokenizer.encode(o.text);
+  if (o.special) {
+    if (tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
+    if (tokenizer.eos()) ids.push_back(*tokenizer.eos());
+  }
+  std::vector<std::string> pieces;
+  for (Id id : ids) pieces.push_back(tokenizer.piece(id));
+  if (o.json) {
+    const Json json = {{"ids", ids}, {"pieces", pieces}};
+    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    return 0;
+  }
+  for (std::size_t i = 0; i < ids.size(); ++i) std::printf("%6d  %s\n", ids[i], pieces[i].c_str());
+  return 0;
+}
+
+namespace {
+
+struct Listed {
+  std::string name, type, shape;
+  Index values;
+};
+
+int print_listing(Json head, const std::vector<Listed>& tensors, bool json) {
+  Index total = 0;
+  Json list = Json::array();
+  for (const Listed& t : tensors) {
+    total += t.values;
+    list.push_back({{"name", t.name}, {"dtype", t.type}, {"shape", t.shape}});
+  }
+  head["parameters"] = total;
+  if (json) {
+    head["tensors"] = std::move(list);
+    std::printf("%s\n", head.dump(1).c_str());
+    return 0;
+  }
+  for (const auto& [key, value] : head.items())
+    std::printf("%s %s\n", left(key, 16).c_str(), (value.is_string() ? value.get<std::string>() : value.dump()).c_str());
+  for (const Listed& t : tensors) std::printf("  %s %s %s\n", left(t.name, 56).c_str(), left(t.type, 5).c_str(), t.shape.c_str());
+  return 0;
+}
+
+std::vector<Listed> listing(const SafeTensors& file) {
+  std::vector<Listed> out;
+  for (const StoredTensor& t : file.tensors()) out.push_back({t.name, std::string(name_of(t.dtype)), t.shape.text(), t.shape.size()});
+  return out;
+}
+
+int inspect_run(const fs::path& folder, bool json) {
+  Json head = read_json(folder / "run.json");
+  const fs::path checkpoint = folder / "checkpoint" / "state.safetensors";
+  if (!fs::exists(checkpoint)) return print_listing(std::move(head), {}, json);
+  const RunState state = read_checkpoint_state(checkpoint, "");
+  head["growth"] = state.growth;
+  head["routing"] = state.routing;
+  if (state.routing_accuracy.has_value()) head["routing_accuracy"] = state.routing_accuracy.value();
+  std::vector<Listed> learnt;
+  Index experts = 0;
+  for (const Listed& t : listing(SafeTensors::open(checkpoint))) {
+    if (t.name.rfind("model.", 0) != 0) continue;
+    const std::size_t at = t.name.find(".experts.");
+    if (at != std::string::npos) experts = std::max<Index>(experts, std::atoll(t.name.c_str() + at + 9) + 1);
+    learnt.push_back({t.name.substr(6), t.type, t.shape, t.values});
+  }
+  if (experts > 0) head["experts"] = experts;
+  return print_listing(std::move(head), learnt, json);
+}
+
+}  // namespace
+
+int inspect(const std::string& path, bool json) {
+  check(fs::exists(path), ErrorKind::file, path, ": no such file or folder");
+  if (fs::is_directory(path)) {
+    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path, ": no run.json in it; a run folder, a .bin or a .safetensors file is needed");
+    return inspect_run(path, json);
+  }
+  if (path.ends_with(".safetensors")) {
+    const SafeTensors file = SafeTensors::open(path);
+    Json head = {{"file", path}, {"format", "safetensors"}};
+    for (const auto& [key, value] : file.metadata()) head["metadata." + key] = value;
+    return print_listing(std::move(head), listing(file), json);
+  }
+  const Llama2cModel model = read_llama2c(path);
+  std::vector<Listed> tensors;
+  for (const NamedWeights& w : model.weights) tensors.push_back({w.name, "F32", w.shape.text(), w.shape.size()});
+  return print_listing({{"file", path}, {"format", "llama2.c"}, {"architecture", "llama"}, {"width", model.width}, {"hidden", model.hidden},
+                        {"layers", model.layers}, {"heads", model.heads}, {"kv_heads", model.kv_heads}, {"vocabulary", model.vocabulary},
+                        {"context", model.context}, {"tied", model.tied}},
+                       tensors, json);
+}
+
+int make_stream(const MakeStreamOptions& o) {
+  check(!o.out.empty(), ErrorKind::config, "make-stream: name the folder with --out DIR");
+  const Stream stream = load_stream("builtin", o.tasks, o.seed);
+  for (const Task& task : stream) {
+    write_trace_task(o.out, task);
+    std::printf("%s: %zu train, %zu dev, %zu test\n", task.name.c_str(), task.train.size(), task.dev.size(), task.test.size());
+  }
+  return 0;
+}
+
+}  // namespace program

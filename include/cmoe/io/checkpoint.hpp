@@ -1,0 +1,141 @@
+// Checkpoints: parameters, moments and the place in the run, in one file that is written whole or not at all.
+#pragma once
+
+#include "cmoe/continual/stream_run.hpp"
+#include "cmoe/io/json.hpp"
+#include "cmoe/io/safetensors.hpp"
+#include "cmoe/io/safetensors_writer.hpp"
+
+namespace cmoe {
+
+namespace detail {
+
+inline Json scores_json(const ScoreMatrix& scores) {
+  Json rows = Json::array();
+  for (Index after = 0; after <= scores.tasks(); ++after) {
+    Json row = Json::array();
+    for (Index t = 0; t < scores.tasks(); ++t)
+      row.push_back(scores.at(after, t).has_value() ? Json(scores.at(after, t).value()) : Json(nullptr));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+inline ScoreMatrix read_scores(const Json& rows, const std::string& name) {
+  check(rows.is_array() && !rows.empty(), ErrorKind::format, name, ": the scores are not a matrix");
+  const auto tasks = static_cast<Index>(rows.size()) - 1;
+  ScoreMatrix scores(tasks);
+  for (Index after = 0; after <= tasks; ++after) {
+    const Json& row = rows[static_cast<std::size_t>(after)];
+    check(row.is_array() && static_cast<Index>(row.size()) == tasks, ErrorKind::format, name, ": the scores are not a matrix");
+    for (Index t = 0; t < tasks; ++t)
+      if (const Json& cell = row[static_cast<std::size_t>(t)]; cell.is_number()) scores.set(after, t, cell.get<double>());
+  }
+  return scores;
+}
+
+}  // namespace detail
+
+// The place in the run as JSON, and back.
+inline Json state_json(const RunState& state) {
+  Json json = {{"task", state.task},       {"step", state.step},       {"scores", detail::scores_json(state.scores)}, {"nll", state.nll},
+               {"routing", state.routing}, {"growth", state.growth},   {"trainable", state.trainable},                {"seconds", state.seconds}};
+  if (state.routing_accuracy.has_value()) json["routing_accuracy"] = state.routing_accuracy.value();
+  return json;
+}
+
+inline RunState read_state(const Json& json, const std::string& name) {
+  RunState state;
+  state.task = required<Index>(json, "task", name);
+  state.step = required<Index>(json, "step", name);
+  state.scores = detail::read_scores(json.at("scores"), name);
+  state.nll = required<std::vector<std::vector<double>>>(json, "nll", name);
+  state.routing = required<std::vector<std::vector<double>>>(json, "routing", name);
+  state.growth = required<std::vector<Index>>(json, "growth", name);
+  state.trainable = required<Index>(json, "trainable", name);
+  state.seconds = required<double>(json, "seconds", name);
+  if (json.contains("routing_accuracy")) state.routing_accuracy = required<double>(json, "routing_accuracy", name);
+  check(state.task >= 0 && state.task <= state.scores.tasks() && state.step >= 0, ErrorKind::format, name, ": task ", state.task,
+        ", step ", state.step, " of ", state.scores.tasks(), " tasks");
+  return state;
+}
+
+// Writes every parameter of the model, the moments if an optimiser is given, and the state. `fingerprint` says which run this is.
+// The file appears complete under its name or the old one stays. throws Error (file)
+template <class B, class M>
+void save_checkpoint(const std::filesystem::path& path, const M& model, AdamW<B>* optimizer, const RunState& state,
+                     const std::string& fingerprint) {
+  SafeTensorsWriter writer;
+  const auto add = [&](const std::string& name, const auto& array) {
+    const auto values = array.values();
+    writer.add(name, array.shape(), std::span(values));
+  };
+  for_each_param(model, [&](const std::string& name, const Param<B>& p) { add("model." + name, p); });
+  if (optimizer) optimizer->for_each_moment([&](const std::string& name, Array<B>& moment) { add("optimizer." + name, moment); });
+  writer.metadata["format"] = "cmoe checkpoint 1";
+  writer.metadata["fingerprint"] = fingerprint;
+  writer.metadata["state"] = state_json(state).dump();
+  writer.save(path);
+}
+
+// The state of a checkpoint. throws Error (format) if the file is not one, (config) if it belongs to another run
+inline RunState read_checkpoint_state(const std::filesystem::path& path, const std::string& fingerprint) {
+  const SafeTensors file = SafeTensors::open(path);
+  const auto entry = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    check(found != file.metadata().end(), ErrorKind::format, path.string(), ": not a checkpoint: no ", key);
+    return found->second;
+  };
+  check(entry("format") == "cmoe checkpoint 1", ErrorKind::format, path.string(), ": a checkpoint of another version: ", entry("format"));
+  check(fingerprint.empty() || entry("fingerprint") == fingerprint, ErrorKind::config, path.string(),
+        ": belongs to a run with other options; use the options of its run.json or another --out");
+  return read_state(parse_json(entry("state"), path.string()), path.string());
+}
+
+// Brings parameters, and moments if an optimiser is given, back into a model of the same structure.
+// throws Error (format) for missing tensors or other shapes, (numeric) for NaN or infinity
+template <class B, class M>
+void load_checkpoint(const std::filesystem::path& path, M& model, AdamW<B>* optimizer) {
+  using Real = typename B::Scalar;
+  const SafeTensors file = SafeTensors::open(path);
+  file.check_finite();
+  const auto read = [&](const std::string& name, const Shape& shape) {
+    const StoredTensor& stored = file.at(name);
+    check(stored.shape == shape, ErrorKind::format, path.string(), ": ", name, " is ", stored.shape, ", expected ", shape);
+    return stored.template values<Real>();
+  };
+  for_each_param(model, [&](const std::string& name, Param<B>& p) { p.assign(read("model." + name, p.shape())); });
+  if (!optimizer) return;
+  optimizer->for_each_moment([&](const std::string& name, Array<B>& moment) {
+    const auto values = read("optimizer." + name, moment.shape());
+    B::upload(moment.size(), values.data(), moment.data());
+  });
+}
+
+// Parameters alone, under their names: pretrained models of our own and what a run has learnt.
+template <class M>
+void save_parameters(const std::filesystem::path& path, const M& model, const std::map<std::string, std::string>& metadata,
+                     const std::function<bool(const std::string&)>& wanted = [](const std::string&) { return true; }) {
+  SafeTensorsWriter writer;
+  writer.metadata = metadata;
+  for_each_param(model, [&](const std::string& name, const auto& p) {
+    if (!wanted(name)) return;
+    const auto values = p.values();
+    writer.add(name, p.shape(), std::span(values));
+  });
+  writer.save(path);
+}
+
+// Fills a model of the same structure; tensors the file lacks are an error. throws Error (format), (numeric)
+template <class M>
+void load_parameters(const std::filesystem::path& path, M& model) {
+  const SafeTensors file = SafeTensors::open(path);
+  file.check_finite();
+  for_each_param(model, [&]<class B>(const std::string& name, Param<B>& p) {
+    const StoredTensor& stored = file.at(name);
+    check(stored.shape == p.shape(), ErrorKind::format, path.string(), ": ", name, " is ", stored.shape, ", expected ", p.shape());
+    p.assign(stored.template values<typename B::Scalar>());
+  });
+}
+
+}  // namespace cmoe
