@@ -14,7 +14,7 @@ using T = cmoe::Tensor<B>;
 using cmoe::Id;
 using cmoe::Index;
 using cmoe::Shape;
-using Ids = cmoe::Ids<B>;
+using IdArray = cmoe::Ids<B>;
 
 struct Draw {
   cmoe::Rng rng;
@@ -49,10 +49,10 @@ struct Draw {
     }
     return x;
   }
-  Ids ids(const Shape& shape, Index limit) {  // limit > 0 or no ids
+  IdArray ids(const Shape& shape, Index limit) {  // limit > 0 or no ids
     std::vector<Id> values(static_cast<std::size_t>(shape.size()));
     for (Id& id : values) id = static_cast<Id>(rng.below(limit));
-    return Ids(shape, values);
+    return IdArray(shape, values);
   }
 };
 

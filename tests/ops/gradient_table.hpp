@@ -8,7 +8,7 @@
 
 namespace table {
 
-using draw::B, draw::Draw, draw::T, draw::Ids;
+using draw::B, draw::Draw, draw::T, draw::IdArray;
 
 // A function and inputs to check it at.
 struct Case {

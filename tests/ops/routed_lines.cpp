@@ -14,7 +14,7 @@ namespace {
 // Queries, keys and values of sizes that fit, with or without ranges of valid keys.
 struct Attended {
   T q, k, v;
-  Ids first, last;
+  IdArray first, last;
 };
 Attended attended(Draw& d) {
   const Index n = d.few(), t = d.rng.below(6), s = t + d.rng.below(3), groups = d.some() % 3 + 1, heads = groups * (d.rng.below(2) + 1);

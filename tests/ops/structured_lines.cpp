@@ -20,10 +20,10 @@ Case batched(Draw& d, Form form) {
 }
 
 // Labels in 0..cols-1, some ignored; all are if there is no other.
-Ids labels(Draw& d, Index rows, Index cols) {
+IdArray labels(Draw& d, Index rows, Index cols) {
   std::vector<Id> out;
   for (Index i = 0; i < rows; ++i) out.push_back(cols == 0 || d.rng.below(4) == 0 ? ignored_label : static_cast<Id>(d.rng.below(cols)));
-  return Ids({rows}, out);
+  return IdArray({rows}, out);
 }
 
 std::vector<Line> products() {
@@ -54,7 +54,7 @@ std::vector<Line> rows() {
       {"sum", "mean", [](Draw& d) { return Case{[](const auto& x) { return mean(x[0]); }, {d.tensor({d.some(), d.some()})}}; }},
       {"mean_of_range", "mean_of_range", [](Draw& d) {
         const Index n = d.few(), t = d.size();
-        const Ids first = d.ids({n}, t + 1), last = d.ids({n}, t + 1);
+        const IdArray first = d.ids({n}, t + 1), last = d.ids({n}, t + 1);
         return Case{[=](const auto& x) { return mean_of_range(x[0], first, last); }, {d.tensor({n, t, d.few()})}};
       }},
       {"softmax", "softmax", [](Draw& d) { return Case{[](const auto& x) { return softmax(x[0]); }, {d.tensor(d.rows_of(d.size()))}}; }},
@@ -74,12 +74,12 @@ std::vector<Line> rows() {
       {"cross_entropy_rows", "cross_entropy_rows", [](Draw& d) {
         const Index v = d.size();
         const Shape s = d.rows_of(v);
-        const Ids wanted = labels(d, s.rows(), v);
+        const IdArray wanted = labels(d, s.rows(), v);
         return Case{[=](const auto& x) { return cross_entropy_rows(x[0], wanted); }, {d.tensor(s)}};
       }},
       {"cross_entropy_rows", "cross_entropy", [](Draw& d) {
         const Index v = d.some(), n = d.size();
-        const Ids wanted = labels(d, n, v);
+        const IdArray wanted = labels(d, n, v);
         return Case{[=](const auto& x) { return cross_entropy(x[0], wanted); }, {d.tensor({n, v})}};
       }},
   };
@@ -89,17 +89,17 @@ std::vector<Line> ids() {
   return {
       {"gather_rows", "gather_rows", [](Draw& d) {
         const Index v = d.some();
-        const Ids which = d.ids(d.rows_of(d.size()), v);
+        const IdArray which = d.ids(d.rows_of(d.size()), v);
         return Case{[=](const auto& x) { return gather_rows(x[0], which); }, {d.tensor({v, d.few()})}};
       }},
       {"scatter_rows", "scatter_rows", [](Draw& d) {
         const Index n = d.size(), rows = d.some();
-        const Ids which = d.ids({n}, rows);
+        const IdArray which = d.ids({n}, rows);
         return Case{[=](const auto& x) { return scatter_rows(x[0], which, rows); }, {d.tensor({n, d.few()})}};
       }},
       {"take_columns", "take_columns, some twice", [](Draw& d) {
         const Index n = d.size(), c = d.some();
-        const Ids which = d.ids({n, d.few()}, c);
+        const IdArray which = d.ids({n, d.few()}, c);
         return Case{[=](const auto& x) { return take_columns(x[0], which); }, {d.tensor({n, c})}};
       }},
       {"take_columns", "top_k", [](Draw& d) {
