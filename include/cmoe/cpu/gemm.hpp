@@ -31,9 +31,10 @@ inline Cut cut(Index m, Index n, Index k) {
   constexpr Index most_rows = 280, most_columns = 1024, fewest_rows = 28, fewest_columns = 64;
   const auto ceil_divide = [](Index a, Index b) { return (a + b - 1) / b; };
   Index down = std::max<Index>(1, ceil_divide(m, most_rows)), along = std::max<Index>(1, ceil_divide(n, most_columns));
+  const Index work = std::max<Index>(m, 16) * std::max<Index>(n, 16) * k;  // few rows cost as much: they wait for memory
   for (Index blocks; (blocks = down * along) < 16;) {
     const Index worthwhile = Index{1} << (blocks < 4 ? 22 : 25);  // multiply-adds of a block
-    if (m * n * k < 2 * worthwhile * blocks) break;
+    if (work < 2 * worthwhile * blocks) break;
     if (m / down >= n / along && m / down >= 2 * fewest_rows) ++down;
     else if (n / along >= 2 * fewest_columns) ++along;
     else break;

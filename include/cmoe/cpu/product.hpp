@@ -117,11 +117,57 @@ struct CutKernel {  // into panels, for this instruction set
   }
 };
 
+// A few rows times a right operand that lies row by row, as in generation: reading the operand once is all that counts, so it
+// is read in long runs, in place, and the sums (m,n) stay in the innermost cache. Each element is the same chain as in a tile.
+struct FewRowsKernel {
+  static constexpr Index most_rows = 3;
+  static constexpr int unrolled = 8;  // steps of the depth for each visit to the sums
+
+  template <int Steps, class P, class Real>
+  [[gnu::always_inline]] static void add_rows(const Product<Real>& x, Index p, Real* sums) {
+    const Real* const right = x.right.data + p * x.right.depth_step;
+    for (Index i = 0; i < x.m; ++i) {
+      const Operand<Real> left = x.left.from(i, p);
+      P factors[Steps];
+#pragma GCC unroll 8
+      for (int step = 0; step < Steps; ++step) factors[step] = P::broadcast(left.data[step * left.depth_step]);
+      Index j = 0;
+      for (; j + P::width <= x.n; j += P::width) {
+        P sum = P::load(sums + i * x.n + j);
+#pragma GCC unroll 8
+        for (int step = 0; step < Steps; ++step)
+          sum = fma(factors[step], P::load(right + step * x.right.depth_step + j), sum);
+        sum.store(sums + i * x.n + j);
+      }
+      if (j == x.n) continue;
+      P sum = P::load(sums + i * x.n + j, x.n - j);
+      for (int step = 0; step < Steps; ++step)
+        sum = fma(factors[step], P::load(right + step * x.right.depth_step + j, x.n - j), sum);
+      sum.store(sums + i * x.n + j, x.n - j);
+    }
+  }
+
+  template <int Bytes, class Real>
+  [[gnu::always_inline]] static void run(const Product<Real>* product, Real* sums) {
+    using P = Pack<Real, Bytes>;
+    const Product<Real> x = *product;
+    for (Index block = 0; block == 0 || block < x.k; block += depth_block) {
+      const Index end = std::min(x.k, block + depth_block);
+      std::fill_n(sums, x.m * x.n, Real(0));
+      Index p = block;
+      for (; p + unrolled <= end; p += unrolled) add_rows<unrolled, P>(x, p, sums);
+      for (; p < end; ++p) add_rows<1, P>(x, p, sums);
+      for (Index i = 0; i < x.m; ++i)
+        for (Index j = 0; j < x.n; j += P::width)
+          finish(P::load(sums + i * x.n + j, x.n - j), x.alpha, x.accumulate || block > 0, x.c + i * x.row_step + j, x.n - j);
+    }
+  }
+};
+
 // The left operand's panels are packed once for a depth block; the right operand's one by one, each used at once and never
-// leaving the innermost cache. Scratch memory is about (m + 32) · min(k, depth_block) numbers: callers cut large products.
+// leaving the innermost cache.
 template <class Real>
-void compute(const Product<Real>& x) {
-  if (x.m == 0 || x.n == 0) return;
+void compute_packed(const Product<Real>& x) {
   Panels down, along;
   dispatch<CutKernel>(&x, &down, &along);
   const Index depth_room = std::min(x.k, depth_block);
@@ -139,6 +185,15 @@ void compute(const Product<Real>& x) {
       dispatch<SweepKernel>(&columns, down, width, depth, x.accumulate || p > 0, lefts, right);
     }
   }
+}
+
+// Scratch memory is about (m + 32) · min(k, depth_block) numbers: callers cut large products.
+template <class Real>
+void compute(const Product<Real>& x) {
+  if (x.m == 0 || x.n == 0) return;
+  if (x.m <= FewRowsKernel::most_rows && x.right.lane_step == 1 && x.column_step == 1 && x.n >= 16)
+    return dispatch<FewRowsKernel>(&x, scratch<detail::LeftPanels, Real>(x.m * x.n));
+  compute_packed(x);
 }
 
 }  // namespace cmoe::cpu

@@ -16,6 +16,13 @@ inline constexpr int middle_tile = Bytes == 64 ? 8 : 4;
 template <int Bytes>
 inline constexpr int low_tile = Bytes == 64 ? 4 : 2;
 
+// c = alpha · sum, plus c if `add`. One multiply-add in both cases: the compiler cannot round one way here and another there.
+template <class P, class Real>
+[[gnu::always_inline]] inline void finish(const P& sum, Real alpha, bool add, Real* c, Index lanes) {
+  const P before = add ? P::load(c, lanes) : P(0);
+  fma(sum, P::broadcast(alpha), before).store(c, lanes);
+}
+
 // c (Height, Packs·width) = alpha · leftᵀ right, plus c if `add`. left is a panel (depth, Height) without gaps, right a panel
 // (depth, Packs·width) with rows `right_step` apart. Every element is one chain of multiply-adds in the order of the depth,
 // whatever the tile's size: its bits depend on nothing else.
@@ -40,11 +47,7 @@ template <class Real, int Bytes, int Height, int Packs>
 #pragma GCC unroll 16
   for (int i = 0; i < Height; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < Packs; ++j) {
-      Real* const at = c + i * c_step + j * P::width;
-      const P product = sums[i][j] * P::broadcast(alpha);
-      (add ? product + P::load(at) : product).store(at);
-    }
+    for (int j = 0; j < Packs; ++j) finish(sums[i][j], alpha, add, c + i * c_step + j * P::width, P::width);
 }
 
 }  // namespace cmoe::cpu
