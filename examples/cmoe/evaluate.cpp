@@ -17,7 +17,7 @@ namespace {
 template <class L>
 Json text_scores(const L& learner, const Tokenizer& tokenizer, const std::string& path, Index context, Index prompt_tokens, bool mixture) {
   const std::string text = read_file(path);
-  require_utf8(text, path);
+  check_utf8(text, path);
   std::vector<Id> ids = tokenizer.encode(text);
   if (tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
   check(ids.size() >= 2, ErrorKind::format, path, ": the text has fewer than two tokens");

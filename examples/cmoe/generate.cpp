@@ -15,7 +15,7 @@ using namespace cmoe;
 int generate(const GenerateOptions& o) {
   std::string prompt = o.prompt;
   if (prompt == "-") prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
-  require_utf8(prompt, "the prompt");
+  check_utf8(prompt, "the prompt");
   check(o.max_tokens >= 1, ErrorKind::config, "--max-tokens ", o.max_tokens, " is not positive");
   check(o.temperature >= 0 && o.top_k >= 0 && o.top_p > 0 && o.top_p <= 1, ErrorKind::config,
         "generate: --temperature and --top-k may not be negative, --top-p lies in (0,1]");

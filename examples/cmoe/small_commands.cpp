@@ -16,7 +16,7 @@ using namespace cmoe;
 namespace fs = std::filesystem;
 
 int tokenize(const TokenizeOptions& o) {
-  require_utf8(o.text, "--text");
+  check_utf8(o.text, "--text");
   const Tokenizer tokenizer = load_tokenizer(o.source);
   std::vector<Id> ids = tokenizer.encode(o.text);
   if (o.special) {

@@ -26,6 +26,16 @@ class Shape {
 
   Shape() = default;
   Shape(std::initializer_list<Index> sizes) { for (Index n : sizes) push_back(n); }
+  // Copies the sizes in use only: shapes are copied more often than anything else in a recorded operation.
+  Shape(const Shape& other) : size_(other.size_), rank_(other.rank_) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(rank_); ++i) sizes_[i] = other.sizes_[i];
+  }
+  Shape& operator=(const Shape& other) {
+    size_ = other.size_;
+    rank_ = other.rank_;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(rank_); ++i) sizes_[i] = other.sizes_[i];
+    return *this;
+  }
 
   int rank() const { return rank_; }
   Index operator[](int axis) const { return sizes_[position(axis)]; }
@@ -80,7 +90,7 @@ class Shape {
     return static_cast<std::size_t>(at);
   }
 
-  std::array<Index, max_rank> sizes_{};
+  std::array<Index, max_rank> sizes_;  // those at and beyond rank_ are never read
   Index size_ = 1;
   int rank_ = 0;
 };

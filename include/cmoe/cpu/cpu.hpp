@@ -68,8 +68,7 @@ struct Cpu {
   }
   static void gemm_grouped(Form form, Index groups, const Index* offsets, Index n, Index k, Real alpha, const Real* a, const Real* b,
                            bool accumulate, Real* c) {
-    const Index m = form == Form::tn ? k : 0;  // the rows of a group come from the offsets
-    cpu::kernels::gemm_grouped(form, groups, offsets, m, n, k, alpha, a, b, n * k, accumulate, c, n * k);
+    cpu::kernels::gemm_grouped(form, groups, offsets, n, k, alpha, a, b, accumulate, c);
   }
 
   static void softmax_rows(Index rows, Index cols, const Real* x, Real* y) { cpu::kernels::softmax_rows(rows, cols, x, y); }

@@ -63,21 +63,28 @@ Tensor<B> zip(const char* op, const Tensor<B>& a, const Tensor<B>& b) {
   });
 }
 
-// Sums and differences pass dy on: nothing is kept and nothing but a repeated b is computed on the way back.
+// Sums and differences pass dy on: nothing is kept, and nothing but the sum over a repeated b is computed on the way back.
 template <class F, class B>
 Tensor<B> zip_linear(const char* op, const Tensor<B>& a, const Tensor<B>& b, typename B::Scalar sign) {
+  using Real = typename B::Scalar;
   Array<B> y(a.shape());
-  const bool same = a.shape() == b.shape();
-  const detail::Broadcast plan = same ? detail::Broadcast{1, a.size(), 1} : detail::broadcast(op, a.shape(), b.shape());
-  if (same) B::template zip<F>(a.size(), a.data(), b.data(), y.data());
-  else B::template zip_broadcast<F>(plan.outer, plan.mid, plan.inner, a.data(), b.data(), y.data());
-  return Tape<B>::record(std::move(y), {&a, &b},
-                         [plan, same, sign, b_shape = b.shape(), da = a.slot(), db = b.slot()](const Array<B>& dy) {
-    using Real = typename B::Scalar;
+  if (a.shape() == b.shape()) {
+    B::template zip<F>(a.size(), a.data(), b.data(), y.data());
+    return Tape<B>::record(std::move(y), {&a, &b}, [sign, da = a.slot(), db = b.slot()](const Array<B>& dy) {
+      da.add(dy);
+      if (!db) return;
+      if (sign == Real(1)) return db.add(dy);
+      Array<B> gradient(dy.shape());
+      B::affine(dy.size(), sign, dy.data(), Real(0), gradient.data());
+      db.add(std::move(gradient));
+    });
+  }
+  const detail::Broadcast plan = detail::broadcast(op, a.shape(), b.shape());
+  B::template zip_broadcast<F>(plan.outer, plan.mid, plan.inner, a.data(), b.data(), y.data());
+  return Tape<B>::record(std::move(y), {&a, &b}, [plan, sign, shape = b.shape(), da = a.slot(), db = b.slot()](const Array<B>& dy) {
     da.add(dy);
     if (!db) return;
-    if (same && sign == Real(1)) return db.add(dy);
-    Array<B> gradient(b_shape);
+    Array<B> gradient(shape);
     B::reduce_broadcast(plan.outer, plan.mid, plan.inner, dy.data(), gradient.data());
     if (sign != Real(1)) B::affine(gradient.size(), sign, gradient.data(), Real(0), gradient.data());
     db.add(std::move(gradient));
