@@ -214,10 +214,10 @@ TEST_CASE("padding does not count in the model's auxiliary loss unless asked for
   ModuleFormer::Config config{.vocabulary = 20, .width = width, .layers = 1};
   config.block.mix = {.size = 4, .heads = 2, .router = {.experts = 4, .chosen = 2}};
   config.block.feed = {.hidden = 5, .router = {.experts = 4, .chosen = 2}};
-  config.information_weight = 1;
-  config.switch_weight = 0;
-  const auto auxiliary = [&](bool count, Id padding) {
+  const auto auxiliary = [&](bool count, Id padding, double information = 1) {
     config.count_padding = count;
+    config.information_weight = information;
+    config.switch_weight = 1 - information;
     const ModuleFormer::On<B> model(config, Rng(1));
     Flow<B> flow;
     flow.last = Ids<B>({2}, {3, 5});
@@ -226,4 +226,6 @@ TEST_CASE("padding does not count in the model's auxiliary loss unless asked for
   };
   CHECK(auxiliary(false, 0) == doctest::Approx(auxiliary(false, 7)).epsilon(1e-14));
   CHECK(auxiliary(true, 0) != doctest::Approx(auxiliary(true, 7)).epsilon(1e-6));
+  CHECK(auxiliary(false, 0, 0) == doctest::Approx(auxiliary(false, 7, 0)).epsilon(1e-14));
+  CHECK(auxiliary(true, 0, 0) != doctest::Approx(auxiliary(true, 7, 0)).epsilon(1e-6));
 }
