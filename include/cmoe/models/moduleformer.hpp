@@ -133,7 +133,7 @@ struct ModularDecoder {
       for (const Routing<B>& routing : decisions) {
         if (config.information_weight != 0)
           add(mutual_information_loss(routing.probabilities, marks) * static_cast<typename B::Scalar>(config.information_weight));
-        if (config.switch_weight != 0) add(switch_loss(routing) * static_cast<typename B::Scalar>(config.switch_weight));
+        if (config.switch_weight != 0) add(switch_loss(routing, 0.1, marks) * static_cast<typename B::Scalar>(config.switch_weight));
       }
       return total;
     }
