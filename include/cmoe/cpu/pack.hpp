@@ -69,7 +69,15 @@ struct Pack {
     return *this;
   }
 
-  [[gnu::always_inline]] static Pack broadcast(Real x) { return Pack(x - Vector{}); }
+  // Half by half: g++ 12 would insert lane after lane into a vector that is too large for the function's own target.
+  [[gnu::always_inline]] static Pack broadcast(Real x) {
+    if constexpr (Bytes > 16) {
+      const auto half = Pack<Real, Bytes / 2>::broadcast(x);
+      return join(half, half);
+    } else {
+      return Pack(x - Vector{});
+    }
+  }
   [[gnu::always_inline]] static Pack load(const Real* p) {
     Pack read;
     read.v = *reinterpret_cast<const Anywhere*>(p);
@@ -123,6 +131,8 @@ struct Pack {
   }
   // a·b + c, rounded once where the machine can.
   [[gnu::always_inline]] friend Pack fma(const Pack& a, const Pack& b, const Pack& c) { return Pack(a.v * b.v + c.v); }
+  // sum + a·b for a number in memory, which becomes an operand of the multiply-add.
+  [[gnu::always_inline]] friend Pack add_product(const Pack& sum, const Real& a, const Pack& b) { return Pack(a * b.v + sum.v); }
   // The second operand if either is NaN.
   [[gnu::always_inline]] friend Pack max(const Pack& a, const Pack& b) { return Pack(a.v > b.v ? a.v : b.v); }
   [[gnu::always_inline]] friend Pack min(const Pack& a, const Pack& b) { return Pack(a.v < b.v ? a.v : b.v); }

@@ -36,11 +36,9 @@ template <class Real, int Bytes, int Height, int Packs>
 #pragma GCC unroll 4
     for (int j = 0; j < Packs; ++j) b[j] = P::load(right + j * P::width);
 #pragma GCC unroll 16
-    for (int i = 0; i < Height; ++i) {
-      const P a = P::broadcast(left[i]);
+    for (int i = 0; i < Height; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < Packs; ++j) sums[i][j] = fma(a, b[j], sums[i][j]);
-    }
+      for (int j = 0; j < Packs; ++j) sums[i][j] = add_product(sums[i][j], left[i], b[j]);
     left += Height;
     right += right_step;
   }
