@@ -66,7 +66,7 @@ int main() {
   for (int i = 0; i <= 400; ++i) {
     Tape<B> tape;
     const Tensor<B> loss = error();
-    if (i % 200 == 0) std::printf("step %3d: error %.3f\n", i, loss.item());
+    if (i % 50 == 0 && i <= 100) std::printf("step %3d: error %.2f\n", i, loss.item());
     tape.backward(loss);
     optimizer.step();  // also clears the gradients
   }

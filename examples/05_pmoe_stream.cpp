@@ -4,8 +4,8 @@
 // shallow layers, gives the deep ones a new LoRA expert for each task, and lets one gate, which reads the prompt at the boundary,
 // say which experts speak. Nobody tells it at test time which task a prompt belongs to.
 //
-// Four tasks on short words, two of which contradict the other two, are learnt in turn by PMoE and by one LoRA for all of them,
-// on the same small backbone, which has learnt only to copy and to step through the alphabet.
+// Four tasks that want different answers for the same short words are learnt in turn by PMoE and by one LoRA for all of them, on
+// the same small backbone, which has learnt only to copy, to turn and to step through the alphabet.
 //
 // run:      bin/example_05_pmoe_stream
 // ends with "PMoE keeps more than sequential LoRA: yes"
@@ -52,9 +52,9 @@ Item item(const Skill& skill, Rng& rng) {
 // The backbone: a small decoder that learns the known skills, then never changes again.
 Llama::On<B> pretrained(const Llama::Config& config) {
   Llama::On<B> model(config, Rng(1));
-  AdamW<B> optimizer({.lr = 4e-3});
+  AdamW<B> optimizer({.lr = 3e-3});
   optimizer.add_module(model);
-  constexpr Index steps = 500;
+  constexpr Index steps = 700;
   for (Index step = 0; step < steps; ++step)
     training_step(optimizer, Schedule{.warmup = 20}, step, steps, 1, [&](Index) {
       Rng rng = Rng(2).fork(static_cast<std::uint64_t>(step));
@@ -71,8 +71,8 @@ Llama::On<B> pretrained(const Llama::Config& config) {
 template <class L>
 RunState learn(const char* name, L learner, const std::vector<EncodedTask>& data) {
   RunConfig config;
-  config.task_steps = 100;
-  config.optimizer.lr = 1e-2;
+  config.task_steps = 80;
+  config.optimizer.lr = 5e-3;
   RunState state;
   run_stream<B>(learner, data, config, Rng(5), state, {}, *ByteTokenizer().eos(), [](const auto&) { return std::string(); });
   std::printf("%s\n", name);
@@ -97,7 +97,7 @@ int main() {
 
   // Model and config.
   Llama::Config small;
-  small.width = 48, small.layers = 3, small.heads = small.kv_heads = 3, small.hidden = 96, small.context = 16;
+  small.width = 48, small.layers = 3, small.heads = small.kv_heads = 4, small.hidden = 96, small.context = 16;
   const Llama::On<B> backbone = pretrained(small);
 
   PMoE::Config asymmetric;

@@ -95,11 +95,11 @@ struct ModularDecoder {
       return scores;
     }
 
-    // New experts in every mixture of every layer, their outputs zero; router rows start small and random.
-    void insert(Index attention_experts, Index feed_experts, const Rng& rng) {
+    // New experts in every mixture of every layer.
+    void insert(Index attention_experts, Index feed_experts, const Rng& rng, Insertion how = Insertion::zero_output) {
       for (std::size_t l = 0; l < blocks.size(); ++l) {
-        blocks[l].mix.insert(attention_experts, rng.fork(2 * static_cast<std::uint64_t>(l)));
-        blocks[l].feed.insert(feed_experts, rng.fork(2 * static_cast<std::uint64_t>(l) + 1));
+        blocks[l].mix.insert(attention_experts, rng.fork(2 * static_cast<std::uint64_t>(l)), how);
+        blocks[l].feed.insert(feed_experts, rng.fork(2 * static_cast<std::uint64_t>(l) + 1), how);
       }
     }
 
