@@ -59,7 +59,8 @@ void padding_changes_nothing(typename Kind::Config config) {
   const auto attention = layer<Kind>(config);
   const T x = d.tensor({1, 5, 8}), full = attention(x, {});
   for (const auto& [left, right] : {std::pair<Index, Index>{3, 0}, {0, 4}, {2, 2}}) {
-    const T padded = reshape(concat_rows(std::vector<T>{d.tensor({left, 8}), reshape(x, {5, 8}), d.tensor({right, 8})}), {1, left + 5 + right, 8});
+    const T padded = reshape(concat_rows(std::vector<T>{d.tensor({left, 8}), reshape(x, {5, 8}), d.tensor({right, 8})}),
+                             {1, left + 5 + right, 8});
     Flow<B> flow;
     flow.first = Ids<B>({1}, {static_cast<Id>(left)});
     flow.last = Ids<B>({1}, {static_cast<Id>(left + 5)});

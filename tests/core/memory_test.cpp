@@ -15,7 +15,8 @@ TEST_CASE("a block is never smaller than asked for and at most a fifth of it is 
     if (bytes > 256) REQUIRE((full - bytes) * 5 <= full);
   }
   for (std::size_t shift = 13; shift < 48; ++shift)
-    for (std::size_t bytes : {(std::size_t{1} << shift) - 1, std::size_t{1} << shift, (std::size_t{1} << shift) + 1, std::size_t{5} << shift}) {
+    for (std::size_t bytes :
+         {(std::size_t{1} << shift) - 1, std::size_t{1} << shift, (std::size_t{1} << shift) + 1, std::size_t{5} << shift}) {
       CAPTURE(bytes);
       const std::size_t full = detail::class_bytes(detail::size_class(bytes));
       CHECK(full >= bytes);

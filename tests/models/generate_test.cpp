@@ -119,7 +119,8 @@ TEST_CASE("sampling keeps to the k likeliest and to the smallest set with mass p
     CHECK(drawn({0, std::log(6.0), std::log(3.0)}, {.temperature = 1, .top_p = 0.6}, seed) == 1);
     const Id most = drawn({0, std::log(6.0), std::log(3.0)}, {.temperature = 1, .top_p = 0.61}, seed);
     CHECK((most == 1 || most == 2));
-    ++counts[static_cast<std::size_t>(drawn({std::log(1.0), std::log(2.0), std::log(3.0), std::log(4.0)}, {.temperature = 1}, seed))];
+    ++counts[static_cast<std::size_t>(
+        drawn({std::log(1.0), std::log(2.0), std::log(3.0), std::log(4.0)}, {.temperature = 1}, seed))];
   }
   for (std::size_t i = 0; i < 4; ++i) CHECK(std::abs(counts[i] - 400 * static_cast<int>(i + 1)) < 120);
 }

@@ -12,8 +12,8 @@ namespace {
 // A backend that counts the multiply-adds of its products.
 struct Counting : Cpu<float> {
   static inline Index multiply_adds = 0;
-  static void gemm_grouped(Form form, Index groups, const Index* offsets, Index n, Index k, float alpha, const float* a, const float* b,
-                           bool accumulate, float* c) {
+  static void gemm_grouped(Form form, Index groups, const Index* offsets, Index n, Index k, float alpha, const float* a,
+                           const float* b, bool accumulate, float* c) {
     multiply_adds += offsets[groups] * n * k;
     Cpu<float>::gemm_grouped(form, groups, offsets, n, k, alpha, a, b, accumulate, c);
   }
@@ -61,6 +61,25 @@ TEST_CASE("inserted experts are trained while the old ones are frozen, to the bi
     CAPTURE(name);
     CHECK(static_cast<bool>(p.grad()) == (name.back() == '1'));
   });
+}
+
+TEST_CASE("copies begin as experts that are there, with rows that part a little") {
+  MixtureOfExperts<TopK>::On<B> layer(6, {.hidden = 5, .router = {.experts = 3, .chosen = 2}}, 1, Rng(1));
+  layer.insert(2, Rng(2), Insertion::copies);
+  CHECK(layer.router.experts() == 5);
+  const auto matrix = [](const Param<B>& slab, Index e) { return slab.value().rows(e, e + 1).values(); };
+  std::vector<Index> sources;
+  for (Index copy = 0; copy < 2; ++copy)
+    for (Index e = 0; e < 3; ++e) {
+      if (matrix(layer.up.slabs[1], copy) != matrix(layer.up.slabs[0], e)) continue;
+      sources.push_back(e);
+      CHECK(matrix(layer.down.slabs[1], copy) == matrix(layer.down.slabs[0], e));
+      const auto row = matrix(layer.router.rows[1], copy), source = matrix(layer.router.rows[0], e);
+      CHECK(row != source);
+      for (std::size_t c = 0; c < row.size(); ++c) CHECK(std::abs(row[c] - source[c]) < 0.15);
+    }
+  REQUIRE(sources.size() == 2);
+  CHECK(sources[0] != sources[1]);
 }
 
 TEST_CASE("a gate's new expert is masked until it is activated") {
