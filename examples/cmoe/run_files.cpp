@@ -68,7 +68,7 @@ void Log::read(const fs::path& path, const RunState& state) {
 }
 void Log::write(const fs::path& path) const {
   std::string text;
-  for (const Line& line : lines) text += log_line(line.task, line.step, line.values) + "\n";
+  for (const Line& line : lines) text += log_line(line.task, line.step, line.values);
   write_file_atomically(path, text);
 }
 
