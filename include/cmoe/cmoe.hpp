@@ -23,7 +23,7 @@
 #include "cmoe/autograd/tensor.hpp"      // an array that may want a gradient
 #include "cmoe/autograd/tape.hpp"        // the scope in which operations are recorded, and played backwards
 #include "cmoe/autograd/checkpoint.hpp"  // keep the inputs of a segment, compute it again on the way back
-#include "cmoe/autograd/gradcheck.hpp"   // derivatives against central differences: for your own operations
+#include "cmoe/autograd/gradcheck.hpp"   // a gradient against difference quotients: for tests of your own operations
 
 // ops: what can be done to tensors, forward and back
 #include "cmoe/ops/elementwise.hpp"  // exp, tanh, silu, gelu, ...
@@ -47,7 +47,7 @@
 #include "cmoe/nn/mlp.hpp"        // feed-forward layers
 #include "cmoe/nn/rotary.hpp"     // rotary positions
 #include "cmoe/nn/block.hpp"      // the pre-norm residual block
-#include "cmoe/nn/expect_module.hpp"  // what every module must fulfil, checked
+#include "cmoe/nn/expect_module.hpp"  // whether visit() forgets a parameter: for tests of your own modules
 
 // attention
 #include "cmoe/attention/attention.hpp"       // the concept and the shapes

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <queue>
 #include <span>
 #include <unordered_map>
