@@ -1,4 +1,7 @@
 # What the library and its programs stand on. Eigen: a version in find_package would refuse 5.x or 3.4, so it is checked after.
+if(NOT PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)  # a project that adds this folder links these targets from its own
+endif()
 find_package(Eigen3 CONFIG REQUIRED)
 if(Eigen3_VERSION VERSION_LESS 3.4)
   message(FATAL_ERROR "cmoe needs Eigen 3.4 or newer, found ${Eigen3_VERSION}")
@@ -9,6 +12,9 @@ if(CMOE_BUILD_PROGRAM OR CMOE_BUILD_TESTS)
   find_package(nlohmann_json CONFIG REQUIRED)
   find_package(ZLIB REQUIRED)
   find_package(CLI11 CONFIG REQUIRED)
+else()
+  find_package(nlohmann_json CONFIG QUIET)  # with these two there is cmoe::io
+  find_package(ZLIB QUIET)
 endif()
 if(CMOE_BUILD_TESTS)
   find_package(doctest CONFIG REQUIRED)

@@ -5,7 +5,7 @@
 
 #include "cmoe/io/checkpoint.hpp"
 #include "cmoe/io/run_folder.hpp"
-#include "methods.hpp"
+#include "method_names.hpp"
 #include "run.hpp"
 #include "table.hpp"
 

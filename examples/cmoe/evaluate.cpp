@@ -2,24 +2,23 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cmoe/io/checkpoint.hpp"
+#include "cmoe/io/json.hpp"
 #include "cmoe/io/utf8.hpp"
-#include "open_run.hpp"
 #include "run.hpp"
 
 namespace program {
 
 using namespace cmoe;
+using Backend = Cpu<float>;
 
 namespace {
 
 // Every token but the first is predicted from those before it in its window; windows follow one another and share one token.
-template <class L>
-Json text_scores(const L& learner, const Tokenizer& tokenizer, const std::string& path, Index context, Index prompt_tokens, bool mixture) {
+Json text_scores(const OpenedRun& run, const std::string& path, Index context, Index prompt_tokens) {
   const std::string text = read_file(path);
   check_utf8(text, path);
-  std::vector<Id> ids = tokenizer.encode(text);
-  if (tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
+  std::vector<Id> ids = run.tokenizer.encode(text);
+  if (run.tokenizer.bos()) ids.insert(ids.begin(), *run.tokenizer.bos());
   check(ids.size() >= 2, ErrorKind::format, path, ": the text has fewer than two tokens");
   double nll = 0;
   Index tokens = 0;
@@ -27,9 +26,9 @@ Json text_scores(const L& learner, const Tokenizer& tokenizer, const std::string
   for (Index at = 0; at + 1 < length; at += context) {
     Sequence window{{ids.begin() + at, ids.begin() + std::min(length, at + context + 1)}, 1};
     Batch<Backend> batch = make_batch<Backend>({&window});
-    if (mixture)  // a gate may read the window's beginning only
+    if (run.mixture)  // a gate may read the window's beginning only
       batch.prompt_last = Ids<Backend>({1}, {static_cast<Id>(std::min(prompt_tokens, static_cast<Index>(window.ids.size()) - 1))});
-    const auto counts = cmoe::detail::count_batch(learner, batch, Index{-1});
+    const auto counts = run.count(batch);
     nll -= counts.log_likelihood[0];
     tokens += counts.scored[0];
   }
@@ -42,34 +41,31 @@ Json text_scores(const L& learner, const Tokenizer& tokenizer, const std::string
 int evaluate(const EvaluateOptions& o) {
   check(o.text.empty() != o.stream.empty(), ErrorKind::config, "evaluate: name either --text FILE or --stream S");
   Progress progress(o.quiet);
-  return with_run_or_model(o.run, o.source, progress, [&](auto& learner, const Tokenizer& tokenizer, Index context, const LearnOptions& run) {
-    const Index most = o.max_tokens > 0 ? std::min(o.max_tokens, context) : context;
-    if (!o.text.empty()) {
-      const bool mixture = run.method == "pmoe";
-      const Json json = text_scores(learner, tokenizer, o.text, most, o.prompt_tokens, mixture);
-      if (o.json) std::printf("%s\n", json.dump().c_str());
-      else
-        std::printf("tokens      %lld\nnll         %.6f nats\nperplexity  %.4f\n", static_cast<long long>(json["tokens"].get<Index>()),
-                    json["nll"].get<double>(), json["perplexity"].get<double>());
-      return 0;
-    }
-    EncodeConfig encoding;
-    encoding.context = most;
-    encoding.window = o.window;
-    encoding.prompt_tokens = o.prompt_tokens;
-    encoding.test_limit = o.test_limit;
-    Json json = Json::object();
-    const Stream stream = load_stream(o.stream, run.out.empty() || o.stream != run.stream ? "" : run.order, run.seed);
-    for (std::size_t t = 0; t < stream.size(); ++t) {
-      const TaskScore score = cmoe::evaluate<Backend>(learner, encode_task(tokenizer, stream[t], encoding), static_cast<Index>(t),
-                                                      tokenizer.eos().value_or(-1),
-                                                      [&](const std::vector<Id>& ids) { return tokenizer.decode(ids); });
-      json[stream[t].name] = {{"score", score.score}, {"nll", score.nll}, {"tokens", score.ids}};
-      if (!o.json) std::printf("%s %6.1f   nll %.4f\n", left(stream[t].name, 44).c_str(), score.score, score.nll);
-    }
-    if (o.json) std::printf("%s\n", json.dump(1).c_str());
+  const OpenedRun run = open_run(o.run, o.source, progress);
+  const Index most = o.max_tokens > 0 ? std::min(o.max_tokens, run.context) : run.context;
+  if (!o.text.empty()) {
+    const Json json = text_scores(run, o.text, most, o.prompt_tokens);
+    if (o.json) std::printf("%s\n", json.dump().c_str());
+    else
+      std::printf("tokens      %lld\nnll         %.6f nats\nperplexity  %.4f\n", static_cast<long long>(json["tokens"].get<Index>()),
+                  json["nll"].get<double>(), json["perplexity"].get<double>());
     return 0;
-  });
+  }
+  EncodeConfig encoding;
+  encoding.context = most;
+  encoding.window = o.window;
+  encoding.prompt_tokens = o.prompt_tokens;
+  encoding.test_limit = o.test_limit;
+  Json json = Json::object();
+  const bool own_stream = !o.run.empty() && o.stream == run.options.stream;
+  const Stream stream = load_stream(o.stream, own_stream ? run.options.order : "", run.options.seed);
+  for (std::size_t t = 0; t < stream.size(); ++t) {
+    const TaskScore score = run.score(encode_task(run.tokenizer, stream[t], encoding), static_cast<Index>(t));
+    json[stream[t].name] = {{"score", score.score}, {"nll", score.nll}, {"tokens", score.ids}};
+    if (!o.json) std::printf("%s %6.1f   nll %.4f\n", left(stream[t].name, 44).c_str(), score.score, score.nll);
+  }
+  if (o.json) std::printf("%s\n", json.dump(1).c_str());
+  return 0;
 }
 
 }  // namespace program

@@ -4,9 +4,9 @@
 #include <iterator>
 
 #include "cmoe/io/utf8.hpp"
-#include "cmoe/models/generate.hpp"
 #include "interrupt.hpp"
-#include "open_run.hpp"
+#include "cmoe/io/json.hpp"
+#include "run.hpp"
 
 namespace program {
 
@@ -20,35 +20,35 @@ int generate(const GenerateOptions& o) {
   check(o.temperature >= 0 && o.top_k >= 0 && o.top_p > 0 && o.top_p <= 1, ErrorKind::config,
         "generate: --temperature and --top-k may not be negative, --top-p lies in (0,1]");
   Progress progress(o.quiet);
-  return with_run_or_model(o.run, o.source, progress, [&](auto& learner, const Tokenizer& tokenizer, Index, const LearnOptions&) {
-    std::vector<Id> ids = tokenizer.encode(prompt);
-    if (tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
-    if (tokenizer.separator()) ids.push_back(*tokenizer.separator());
-    const Id end = tokenizer.eos().value_or(-1), begin = tokenizer.bos().value_or(-1);
-    std::vector<Id> made;
-    std::string text;
-    const double begun = now();
-    cmoe::generate(learner.model(), ids, o.max_tokens, end, {o.temperature, o.top_k, o.top_p}, Rng(o.seed), Flow<Backend>{}, [&](Id id) {
-      if (id == end || id == begin) return false;  // llama2.c's models end a story with either
-      made.push_back(id);
-      const std::string all = tokenizer.decode_continuation(made);
-      const std::size_t whole = complete_utf8(all);
-      if (!o.json && whole > text.size()) {
-        std::fwrite(all.data() + text.size(), 1, whole - text.size(), stdout);
-        std::fflush(stdout);
-      }
-      text = all.substr(0, std::max(whole, text.size()));
-      return interrupted == 0;
-    });
-    const double seconds = now() - begun;
-    if (!o.json) {
-      std::printf("\n");
-      return 0;
+  const OpenedRun run = open_run(o.run, o.source, progress);
+  const Tokenizer& tokenizer = run.tokenizer;
+  std::vector<Id> ids = tokenizer.encode(prompt);
+  if (tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
+  if (tokenizer.separator()) ids.push_back(*tokenizer.separator());
+  const Id end = tokenizer.eos().value_or(-1), begin = tokenizer.bos().value_or(-1);
+  std::vector<Id> made;
+  std::string text;
+  const double begun = now();
+  run.generate(ids, o.max_tokens, end, {o.temperature, o.top_k, o.top_p}, Rng(o.seed), [&](Id id) {
+    if (id == end || id == begin) return false;  // llama2.c's models end a story with either
+    made.push_back(id);
+    const std::string all = tokenizer.decode_continuation(made);
+    const std::size_t whole = complete_utf8(all);
+    if (!o.json && whole > text.size()) {
+      std::fwrite(all.data() + text.size(), 1, whole - text.size(), stdout);
+      std::fflush(stdout);
     }
-    const Json json = {{"prompt_ids", ids}, {"ids", made}, {"text", text}, {"tokens_per_second", static_cast<double>(made.size()) / seconds}};
-    std::printf("%s\n", json.dump().c_str());
-    return 0;
+    text = all.substr(0, std::max(whole, text.size()));
+    return interrupted == 0;
   });
+  const double seconds = now() - begun;
+  if (!o.json) {
+    std::printf("\n");
+    return 0;
+  }
+  const Json json = {{"prompt_ids", ids}, {"ids", made}, {"text", text}, {"tokens_per_second", static_cast<double>(made.size()) / seconds}};
+  std::printf("%s\n", json.dump().c_str());
+  return 0;
 }
 
 }  // namespace program

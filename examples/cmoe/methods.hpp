@@ -7,33 +7,9 @@
 #include "cmoe/continual/pmoe_learner.hpp"
 #include "cmoe/continual/sequential.hpp"
 #include "cmoe/continual/stream_run.hpp"
+#include "method_names.hpp"
 
 namespace program {
-
-struct Method {
-  std::string name, what;
-};
-
-inline const std::vector<Method>& methods() {
-  static const std::vector<Method> all = {
-      {"pmoe", "PMoE: one LoRA expert a task in the deep layers, one router (arXiv 2407.21571)"},
-      {"moduleformer", "ModuleFormer: new modules a task in a sparse modular decoder (arXiv 2306.04640)"},
-      {"seqft", "all weights, one task after another"},
-      {"seqlora", "one LoRA, one task after another"},
-      {"replay", "seqlora with a memory of old items"},
-      {"pertask", "one LoRA a task, told which task it is: an upper bound"},
-      {"multitask", "one LoRA on all tasks at once: an upper bound"}};
-  return all;
-}
-
-inline void check_method(const std::string& name) {
-  std::string known;
-  for (const Method& m : methods()) {
-    if (m.name == name) return;
-    known += (known.empty() ? "" : ", ") + m.name;
-  }
-  cmoe::fail(cmoe::ErrorKind::config, "--method '", name, "' is unknown; there are ", known);
-}
 
 // Settings that were found to work: generated skills with answers, and windows of plain text.
 inline cmoe::RunConfig run_config(const LearnOptions& o, bool plain_text) {

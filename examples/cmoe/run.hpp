@@ -1,8 +1,13 @@
 // Runs: learning a stream into a folder, and opening such a folder again.
 #pragma once
 
+#include <functional>
+
+#include "cmoe/continual/evaluate.hpp"
 #include "cmoe/continual/task.hpp"
+#include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/report.hpp"
+#include "cmoe/io/tokenizer.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 
@@ -22,5 +27,21 @@ RunResult run_learning(const LearnOptions& options, Progress& progress);
 
 // The options a run folder was made with, and how many tasks it has learnt. throws cmoe::Error (format) if it is no run folder
 LearnOptions read_run(const std::string& folder, std::vector<std::string>* tasks = nullptr);
+
+// What a run has learnt, or a plain model, ready to be scored and to generate. The learner's type is behind the functions.
+struct OpenedRun {
+  LearnOptions options;
+  cmoe::Tokenizer tokenizer;
+  cmoe::Index context = 0;
+  bool mixture = false;  // a gate reads the prompt
+  std::function<cmoe::TaskScore(const cmoe::EncodedTask&, cmoe::Index task)> score;
+  std::function<cmoe::detail::BatchCounts(const cmoe::Batch<cmoe::Cpu<float>>&)> count;
+  std::function<std::vector<cmoe::Id>(const std::vector<cmoe::Id>& prompt, cmoe::Index limit, cmoe::Id end, const cmoe::Sampling&, cmoe::Rng,
+                                      const std::function<bool(cmoe::Id)>& each)>
+      generate;
+};
+
+// With a folder the model is grown as the run grew it and its values are loaded; without one it is the plain model.
+OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progress& progress);
 
 }  // namespace program

@@ -33,7 +33,9 @@ Tensor<B> checkpoint(F f, const Tensor<B>& first, const Rest&... rest) {
   return Tape<B>::record_if(wanted, std::move(y), [f, inputs = std::make_tuple(first, rest...), leaves](const Array<B>& dy) {
     Tape<B> tape;
     const auto cut = std::apply(leaves, inputs);
-    tape.backward(std::apply(f, cut), dy);
+    const Tensor<B> out = std::apply(f, cut);
+    if (tape.steps() > 0) tape.backward(out, dy);
+    else out.slot().add(dy);  // f gives an input or a parameter back as it is
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       const auto hand_over = [](const Tensor<B>& to, const Tensor<B>& from) {
         if (from.grad()) to.slot().add(from.grad());

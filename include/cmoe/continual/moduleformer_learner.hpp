@@ -9,12 +9,13 @@ namespace cmoe {
 struct ModuleFormerConfig {
   Index attention_experts = 1;  // inserted into every layer for each task
   Index feed_experts = 2;
+  Insertion insertion = Insertion::copies;
   double memory_share = 0.015;  // of each past task's items: keeps the new rows from taking old tokens
   Index memory_batch = 8;       // old items beside each batch
 };
 
-// ours: spec/moduleformer.md section 7, the paper's section was not available. Before each task new experts with zero output are
-// inserted; everything else is frozen, the rows of old experts included; remembered items hold the new rows back on old tasks.
+// ours: spec/moduleformer.md section 7, the paper's section was not available. Before each task copies of a few
+// experts are inserted (experts with zero output and fresh rows are hardly ever chosen, so they hardly learn); everything else is frozen, the rows of old experts included; remembered items hold the new rows back on old tasks.
 template <class B>
 class ModuleFormerLearner {
  public:
@@ -23,7 +24,8 @@ class ModuleFormerLearner {
 
   void before_task(Index task, const EncodedTask&) {
     freeze(model_);
-    model_.insert(config_.attention_experts, config_.feed_experts, rng_.fork("modules").fork(static_cast<std::uint64_t>(task)));
+    model_.insert(config_.attention_experts, config_.feed_experts, rng_.fork("modules").fork(static_cast<std::uint64_t>(task)),
+                  config_.insertion);
   }
   void add_parameters(AdamW<B>& optimizer) { optimizer.add_module(model_); }
 

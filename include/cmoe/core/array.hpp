@@ -14,7 +14,9 @@ class Array {
  public:
   Array() = default;
   explicit Array(const Shape& shape)
-      : shape_(shape), buffer_(static_cast<std::size_t>(shape.size()) * sizeof(T)), data_(static_cast<T*>(buffer_.data())) {}
+      : shape_(shape),
+        buffer_(static_cast<std::size_t>(checked_product(shape.size(), static_cast<Index>(sizeof(T))))),
+        data_(static_cast<T*>(buffer_.data())) {}
   Array(const Shape& shape, T value) : Array(shape) { B::fill(size(), value, data()); }
   Array(const Shape& shape, std::span<const T> values) : Array(shape) {
     check(static_cast<Index>(values.size()) == size(), "array: ", values.size(), " values for shape ", shape);

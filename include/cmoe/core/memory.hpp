@@ -43,7 +43,7 @@ inline std::size_t class_bytes(std::size_t size_class) {
 
 // What one thread has released and may be given again. Trivially destructible on purpose: buffers may outlive thread-locals.
 struct BlockCache {
-  static constexpr std::size_t classes = 200;
+  static constexpr std::size_t classes = 228;  // up to 2^63 bytes
   std::array<void*, classes> free{};  // singly linked through the first word of each block
   std::size_t held = 0;               // bytes in the lists
   std::size_t used = 0;               // bytes given out by this thread minus bytes released by it
@@ -67,25 +67,22 @@ struct TrimAtThreadEnd {
 inline void* allocate_block(std::size_t bytes) {
   const std::size_t c = size_class(bytes), full = class_bytes(c);
   BlockCache& cache = block_cache;
-  cache.used += full;
-  if (cache.used > cache.peak && cache.used < (std::size_t{1} << 62)) cache.peak = cache.used;
-  if (cache_blocks && cache.free[c]) {
-    void* block = cache.free[c];
+  void* block = cache_blocks ? cache.free[c] : nullptr;
+  if (block) {
     cache.free[c] = *static_cast<void**>(block);
     cache.held -= full;
-    return block;
-  }
-  static thread_local TrimAtThreadEnd trim;
-  (void)trim;
-  void* block = std::aligned_alloc(64, full);
-  if (!block && cache.held > 0) {
-    trim_blocks(cache);
+  } else {
+    static thread_local TrimAtThreadEnd trim;
+    (void)trim;
     block = std::aligned_alloc(64, full);
+    if (!block && cache.held > 0) {
+      trim_blocks(cache);
+      block = std::aligned_alloc(64, full);
+    }
+    check(block != nullptr, ErrorKind::memory, "memory: ", bytes, " bytes were refused, ", cache.used, " are in use");
   }
-  if (!block) {
-    cache.used -= full;
-    fail(ErrorKind::memory, "memory: ", bytes, " bytes were refused, ", cache.used, " are in use");
-  }
+  cache.used += full;
+  if (cache.used > cache.peak && cache.used < (std::size_t{1} << 62)) cache.peak = cache.used;
   return block;
 }
 

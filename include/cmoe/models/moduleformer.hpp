@@ -95,11 +95,11 @@ struct ModularDecoder {
       return scores;
     }
 
-    // New experts in every mixture of every layer, their outputs zero; router rows start small and random.
-    void insert(Index attention_experts, Index feed_experts, const Rng& rng) {
+    // New experts in every mixture of every layer.
+    void insert(Index attention_experts, Index feed_experts, const Rng& rng, Insertion how = Insertion::zero_output) {
       for (std::size_t l = 0; l < blocks.size(); ++l) {
-        blocks[l].mix.insert(attention_experts, rng.fork(2 * static_cast<std::uint64_t>(l)));
-        blocks[l].feed.insert(feed_experts, rng.fork(2 * static_cast<std::uint64_t>(l) + 1));
+        blocks[l].mix.insert(attention_experts, rng.fork(2 * static_cast<std::uint64_t>(l)), how);
+        blocks[l].feed.insert(feed_experts, rng.fork(2 * static_cast<std::uint64_t>(l) + 1), how);
       }
     }
 
@@ -133,7 +133,7 @@ struct ModularDecoder {
       for (const Routing<B>& routing : decisions) {
         if (config.information_weight != 0)
           add(mutual_information_loss(routing.probabilities, marks) * static_cast<typename B::Scalar>(config.information_weight));
-        if (config.switch_weight != 0) add(switch_loss(routing) * static_cast<typename B::Scalar>(config.switch_weight));
+        if (config.switch_weight != 0) add(switch_loss(routing, 0.1, marks) * static_cast<typename B::Scalar>(config.switch_weight));
       }
       return total;
     }

@@ -35,8 +35,14 @@ struct MixtureOfExperts {
       check(config.hidden > 0, ErrorKind::config, "mixture: hidden is ", config.hidden, ", it must be positive");
     }
 
-    // Appends experts whose output starts at zero.
-    void insert(Index count, const Rng& rng) {
+    void insert(Index count, const Rng& rng, Insertion how = Insertion::zero_output) {
+      if (how == Insertion::copies) {
+        const std::vector<Index> sources = detail::draw_experts(count, router.experts(), rng.fork("sources"));
+        router.insert_copies(sources, rng.fork("router"));
+        up.insert_copies(sources);
+        down.insert_copies(sources);
+        return;
+      }
       router.insert(count, rng.fork("router"));
       up.insert(count, 1 / std::sqrt(static_cast<double>(up.slabs[0].shape()[1])), rng.fork("up"));
       down.insert(count, 0, rng.fork("down"));

@@ -40,8 +40,14 @@ struct MixtureOfAttention {
             config.size, " in ", config.heads, " heads");
     }
 
-    // Appends experts whose output starts at zero.
-    void insert(Index count, const Rng& rng) {
+    void insert(Index count, const Rng& rng, Insertion how = Insertion::zero_output) {
+      if (how == Insertion::copies) {
+        const std::vector<Index> sources = detail::draw_experts(count, router.experts(), rng.fork("sources"));
+        router.insert_copies(sources, rng.fork("router"));
+        query.insert_copies(sources);
+        output.insert_copies(sources);
+        return;
+      }
       router.insert(count, rng.fork("router"));
       query.insert(count, 1 / std::sqrt(static_cast<double>(query.slabs[0].shape()[1])), rng.fork("query"));
       output.insert(count, 0, rng.fork("output"));

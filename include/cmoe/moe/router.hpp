@@ -70,6 +70,17 @@ struct TopK {
       rows.push_back(init::normal<B>({count, rows[0].shape()[1]}, 0.02, rng.fork("rows").fork(static_cast<std::uint64_t>(rows.size()))));
     }
 
+    // Appends copies of rows that are there, a little disturbed so that a copy and its source part.
+    void insert_copies(const std::vector<Index>& sources, const Rng& rng) {
+      const Index inner = rows[0].shape()[1];
+      Param<B> slab = init::normal<B>({static_cast<Index>(sources.size()), inner}, 0.02, rng.fork("rows"));
+      std::vector<Tensor<B>> slabs(rows.begin(), rows.end());
+      const Array<B> from = concat_rows(slabs).value();
+      for (std::size_t i = 0; i < sources.size(); ++i)
+        B::axpy(inner, typename B::Scalar(1), from.data() + sources[i] * inner, slab.data() + static_cast<Index>(i) * inner);
+      rows.push_back(std::move(slab));
+    }
+
     // x (n,C)
     Routing<B> operator()(const Tensor<B>& x) const {
       const Tensor<B> inner = trunk.weight ? gelu(trunk(x)) : x;

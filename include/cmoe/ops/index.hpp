@@ -9,7 +9,8 @@ namespace detail {
 template <class B>
 void check_ids(const char* op, const Ids<B>& ids, Index limit) {
   check(limit <= std::numeric_limits<Id>::max(), op, ": more than 2^31 rows");
-  check(B::ids_within(ids.size(), ids.data(), limit, limit > 0 ? 0 : -1), ErrorKind::index, op, ": an id is not in 0..", limit - 1);
+  check(limit > 0 ? B::ids_within(ids.size(), ids.data(), limit, 0) : ids.size() == 0, ErrorKind::index, op, ": an id is not in 0..",
+        limit - 1);
 }
 }  // namespace detail
 

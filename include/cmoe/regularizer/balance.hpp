@@ -33,17 +33,25 @@ Tensor<B> mutual_information_loss(const Tensor<B>& p, const Tensor<B>& valid = {
 
 // E Σ_e P_e F_e with P the mean probabilities and F the shares of the chosen: 1 when balanced.   Switch, arXiv 2101.03961
 // plus z_weight · mean_x (log Σ_e exp z_e)², which keeps the logits small (ST-MoE, arXiv 2202.08906). F carries no gradient.
+// valid as above
 template <class B>
-Tensor<B> switch_loss(const Routing<B>& routing, double z_weight = 0.1) {
+Tensor<B> switch_loss(const Routing<B>& routing, double z_weight = 0.1, const Tensor<B>& valid = {}) {
   using Real = typename B::Scalar;
-  const Index n = routing.probabilities.shape()[0], experts = routing.probabilities.shape()[1];
-  check(n > 0, "switch_loss: no tokens");
+  const Index n = routing.probabilities.shape()[0], experts = routing.probabilities.shape()[1], k = routing.chosen.shape()[1];
+  check(!valid || valid.size() == n, "switch_loss: ", valid.size(), " marks for ", n, " tokens");
+  const std::vector<Real> marks = valid ? valid.values() : std::vector<Real>(static_cast<std::size_t>(n), 1);
+  Real count = 0;
+  for (Real mark : marks) count += mark;
+  check(count > 0, ErrorKind::misuse, "switch_loss: no token counts");
+  const std::vector<Id> chosen = routing.chosen.values();
   std::vector<Real> share(static_cast<std::size_t>(experts), 0);
-  for (Id e : routing.chosen.values()) share[static_cast<std::size_t>(e)] += Real(1) / static_cast<Real>(routing.chosen.size());
+  for (std::size_t i = 0; i < chosen.size(); ++i)
+    share[static_cast<std::size_t>(chosen[i])] += marks[i / static_cast<std::size_t>(k)] / (count * static_cast<Real>(k));
   const Tensor<B> load({experts}, std::span<const Real>(share));
-  const Tensor<B> balance = sum(sum_rows(routing.probabilities) * load) * (static_cast<Real>(experts) / static_cast<Real>(n));
+  const auto kept = [&](const Tensor<B>& x, const Shape& shape) { return valid ? x * reshape(valid, shape) : x; };
+  const Tensor<B> balance = sum(sum_rows(kept(routing.probabilities, {n, 1})) * load) * (static_cast<Real>(experts) / count);
   if (z_weight == 0) return balance;
-  return balance + mean(square(logsumexp(routing.logits))) * static_cast<Real>(z_weight);
+  return balance + sum(kept(square(logsumexp(routing.logits)), {n})) * (static_cast<Real>(z_weight) / count);
 }
 
 }  // namespace cmoe

@@ -72,6 +72,10 @@ class AdamW {
     return norm;
   }
 
+  void clear_gradients() {
+    for (const Entry& e : entries_) e.param->clear_gradient();
+  }
+
   const AdamWConfig& config() const { return config_; }
   Index steps() const { return steps_; }
   void set_steps(Index steps) { steps_ = steps; }

@@ -40,6 +40,7 @@ struct StepResult {
 template <class B, class F>
 StepResult training_step(AdamW<B>& optimizer, const Schedule& schedule, Index step, Index steps, Index accumulate, F&& make_loss) {
   StepResult result;
+  optimizer.clear_gradients();  // what a step that failed has left
   for (Index part = 0; part < accumulate; ++part) {
     Tape<B> tape;
     const Loss<B> loss = make_loss(part);

@@ -1,0 +1,105 @@
+// The whole library in reading order: a table of contents. A header includes its own folder or earlier ones only.
+// Programs that care about compile time include the parts they use; every header stands alone.
+#pragma once
+
+#include "cmoe/version.hpp"
+
+// core: what a value is and what a device can do
+#include "cmoe/core/error.hpp"      // one exception type that names the operation and the shapes
+#include "cmoe/core/shape.hpp"      // sizes of a contiguous row-major array
+#include "cmoe/core/scalar.hpp"     // mathematics of one number, under the names that packs use too
+#include "cmoe/core/functors.hpp"   // elementwise formulas, each with its derivative
+#include "cmoe/core/product.hpp"    // the sizes of products and attentions
+#include "cmoe/core/backend.hpp"    // the complete list of what a device must be able to do
+#include "cmoe/core/memory.hpp"     // aligned, counted buffers from a cache
+#include "cmoe/core/array.hpp"      // a shape and a shared buffer
+#include "cmoe/core/random.hpp"     // numbers that are a function of seed, name and position
+#include "cmoe/core/parallel.hpp"   // the thread pool; its partition never depends on the number of threads
+
+// cpu: the backend of the host
+#include "cmoe/cpu/cpu.hpp"         // Cpu<float> and Cpu<double>
+
+// autograd: gradients
+#include "cmoe/autograd/tensor.hpp"      // an array that may want a gradient
+#include "cmoe/autograd/tape.hpp"        // the scope in which operations are recorded, and played backwards
+#include "cmoe/autograd/checkpoint.hpp"  // keep the inputs of a segment, compute it again on the way back
+
+// ops: what can be done to tensors, forward and back
+#include "cmoe/ops/elementwise.hpp"  // exp, tanh, silu, gelu, ...
+#include "cmoe/ops/arithmetic.hpp"   // + - * / and repetition over leading axes
+#include "cmoe/ops/matmul.hpp"       // matrix products
+#include "cmoe/ops/reduce.hpp"       // sums and means
+#include "cmoe/ops/softmax.hpp"      // softmax and log-sum-exp
+#include "cmoe/ops/norm.hpp"         // layer norm, RMS norm
+#include "cmoe/ops/index.hpp"        // gather, scatter, top-k: ids are checked here
+#include "cmoe/ops/layout.hpp"       // reshape, join, cut, swap axes
+#include "cmoe/ops/loss.hpp"         // cross-entropy with ignored labels
+
+// nn: modules are plain structs with one static visit()
+#include "cmoe/nn/param.hpp"      // a leaf that training may change
+#include "cmoe/nn/module.hpp"     // count, freeze, hash: visitors
+#include "cmoe/nn/init.hpp"       // initial values from named random sequences
+#include "cmoe/nn/flow.hpp"       // what travels beside the activations
+#include "cmoe/nn/linear.hpp"     // y = x W + b
+#include "cmoe/nn/embedding.hpp"  // token table, and its second use as output layer
+#include "cmoe/nn/norm.hpp"       // the norms with their parameters
+#include "cmoe/nn/mlp.hpp"        // feed-forward layers
+#include "cmoe/nn/rotary.hpp"     // rotary positions
+#include "cmoe/nn/block.hpp"      // the pre-norm residual block
+
+// attention
+#include "cmoe/attention/attention.hpp"       // the concept and the shapes
+#include "cmoe/attention/causal.hpp"          // softmax over the past, rotary positions
+#include "cmoe/attention/stickbreaking.hpp"   // shares of a stick, no positions
+#include "cmoe/attention/self_attention.hpp"  // self-attention over any kind and any linear map
+
+// pet: parameter-efficient tuning
+#include "cmoe/pet/delta.hpp"  // what is added to a frozen map: y = W x + Σ_e g_e Δ_e(x)
+#include "cmoe/pet/lora.hpp"   // low-rank deltas: one, or a mixture with one for each task
+
+// moe: mixtures of experts
+#include "cmoe/moe/gate.hpp"                  // one decision for a whole sequence, read from its prompt
+#include "cmoe/moe/router.hpp"                // k of E experts for each token
+#include "cmoe/moe/dispatch.hpp"              // tokens sorted by expert, one grouped product, and back
+#include "cmoe/moe/expert.hpp"                // weights of many experts
+#include "cmoe/moe/mixture.hpp"               // the feed-forward layer as a mixture
+#include "cmoe/moe/mixture_of_attention.hpp"  // the attention layer as a mixture
+
+// regularizer: losses beside the task's
+#include "cmoe/regularizer/balance.hpp"  // mutual information, switch
+
+// models: an architecture is a type made of recipes
+#include "cmoe/models/decoder_config.hpp"  // sizes, and which of them make sense
+#include "cmoe/models/adapted.hpp"         // a pretrained decoder with deltas and a gate
+#include "cmoe/models/llama.hpp"           // the decoder without deltas
+#include "cmoe/models/pmoe.hpp"            // PMoE: shallow LoRA, deep experts, one gate
+#include "cmoe/models/moduleformer.hpp"    // ModuleFormer: both sublayers are mixtures
+#include "cmoe/models/generate.hpp"        // token by token over a KV cache
+
+// train
+#include "cmoe/train/batch.hpp"     // what is trained on, what a gate may read, what is padding
+#include "cmoe/train/schedule.hpp"  // learning rates
+#include "cmoe/train/adamw.hpp"     // the optimiser over a flat list of parameters
+#include "cmoe/train/step.hpp"      // named loss terms, backward, clip, update
+
+// continual: streams of tasks
+#include "cmoe/continual/task.hpp"                  // tasks and streams
+#include "cmoe/continual/encode.hpp"                // tasks as ids
+#include "cmoe/continual/words.hpp"                 // raw material of the generated tasks
+#include "cmoe/continual/languages.hpp"             // invented languages
+#include "cmoe/continual/string_rules.hpp"          // what the generated tasks do to a string
+#include "cmoe/continual/builtin_stream.hpp"        // the built-in stream of eight tasks
+#include "cmoe/continual/skills.hpp"                // what the built-in backbone is pretrained on
+#include "cmoe/continual/porter_stemmer.hpp"        // stems, for ROUGE
+#include "cmoe/continual/text_scores.hpp"           // exact match, ROUGE, edit similarity
+#include "cmoe/continual/metrics.hpp"               // the matrix of scores and every number made of it
+#include "cmoe/continual/learner.hpp"               // what a method is
+#include "cmoe/continual/sequential.hpp"            // one set of weights for all tasks: fine-tuning, LoRA, replay
+#include "cmoe/continual/per_task.hpp"              // one LoRA a task, told which: the bound
+#include "cmoe/continual/pmoe_learner.hpp"          // how PMoE learns a stream
+#include "cmoe/continual/moduleformer_learner.hpp"  // how ModuleFormer does
+#include "cmoe/continual/evaluate.hpp"              // scores of a learner
+#include "cmoe/continual/stream_run.hpp"            // the run over a stream
+
+// The headers of cmoe/io (safetensors, checkpoints, tokenizers, streams on disk, reports) are not included here: they are opt-in,
+// because some of them need nlohmann-json and zlib. Link cmoe::io instead of cmoe::cmoe to use them.

@@ -1,0 +1,1 @@
+cmoe_test(nn unit nn/module_test.cpp nn/expect_module_test.cpp)

@@ -1,0 +1,76 @@
+# One way of using cmoe, tried as a stranger would: in an empty folder, with the lines that README.md shows.
+# cmake -DWAY=... -DSOURCE=... -DFOLDER=... -DPREFIX=... -DCXX=... -P run.cmake
+set(here ${CMAKE_CURRENT_LIST_DIR})
+file(REMOVE_RECURSE ${FOLDER})
+file(MAKE_DIRECTORY ${FOLDER})
+set(warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+
+if(WAY STREQUAL install)
+  # Installed in one place and moved to another: nothing in the package may remember where it was built.
+  execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --component library --prefix ${FOLDER}/first
+    COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
+  file(REMOVE_RECURSE ${PREFIX})
+  file(RENAME ${FOLDER}/first ${PREFIX})
+  file(GLOB_RECURSE installed ${PREFIX}/share/*)
+  foreach(file ${installed})
+    file(READ ${file} text)
+    string(FIND "${text}" "${SOURCE}" at)
+    if(NOT at EQUAL -1)
+      message(FATAL_ERROR "${file} names the source folder")
+    endif()
+  endforeach()
+  return()
+endif()
+
+file(COPY ${here}/consumer/main.cpp DESTINATION ${FOLDER})
+
+if(WAY STREQUAL pkg_config)
+  # README's command with the warnings put in; only cmoe's headers count as the consumer's own.
+  file(READ ${here}/pkg_config/build.sh command)
+  string(STRIP "${command}" command)
+  set(ENV{PKG_CONFIG_PATH} ${PREFIX}/share/pkgconfig)
+  execute_process(COMMAND pkg-config --cflags-only-I eigen3 OUTPUT_VARIABLE eigen OUTPUT_STRIP_TRAILING_WHITESPACE)
+  string(REPLACE "-I" "-isystem " eigen "${eigen}")
+  list(JOIN warnings " " flags)
+  string(REPLACE "g++ " "${LAUNCHER} ${CXX} ${flags} ${eigen} " command "${command}")
+  execute_process(COMMAND sh -c "${command} && ./app" WORKING_DIRECTORY ${FOLDER} COMMAND_ERROR_IS_FATAL ANY)
+  return()
+endif()
+
+if(WAY STREQUAL wrong_version)
+  # Before 1.0 a minor version may change everything: who asks for 0.2 must not get 0.1.
+  file(READ ${here}/find_package/CMakeLists.txt project)
+  string(REPLACE "cmoe 0.1" "cmoe 0.2" project "${project}")
+  file(WRITE ${FOLDER}/CMakeLists.txt "${project}")
+  execute_process(COMMAND ${CMAKE_COMMAND} -S ${FOLDER} -B ${FOLDER}/build -G Ninja -DCMAKE_CXX_COMPILER=${CXX}
+    -DCMAKE_PREFIX_PATH=${PREFIX} RESULT_VARIABLE result ERROR_VARIABLE errors OUTPUT_QUIET)
+  if(result EQUAL 0 OR NOT errors MATCHES "compatible[ \n]+with requested version")
+    message(FATAL_ERROR "version 0.2 was asked for and 0.1 taken:\n${errors}")
+  endif()
+  return()
+endif()
+
+# The project as README shows it, and behind it what the test adds.
+file(READ ${here}/${WAY}/CMakeLists.txt project)
+file(WRITE ${FOLDER}/CMakeLists.txt "${project}\ninclude(${here}/consumer.cmake)\n")
+set(options -G Ninja -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_BUILD_TYPE=Debug
+  -DCMAKE_FIND_PACKAGE_NO_PACKAGE_REGISTRY=ON)
+if(WAY STREQUAL find_package)
+  list(APPEND options -DCMAKE_PREFIX_PATH=${PREFIX} -DCMOE_TEST_IO=ON)
+  file(READ ${FOLDER}/CMakeLists.txt project)
+  string(REPLACE "REQUIRED)" "REQUIRED COMPONENTS io)" project "${project}")
+  file(WRITE ${FOLDER}/CMakeLists.txt "${project}")
+elseif(WAY STREQUAL add_subdirectory)
+  file(MAKE_DIRECTORY ${FOLDER}/third_party)
+  file(CREATE_LINK ${SOURCE} ${FOLDER}/third_party/cmoe SYMBOLIC)
+  list(APPEND options -DCMOE_TEST_IO=ON)
+elseif(WAY STREQUAL fetch_content)
+  list(APPEND options -DFETCHCONTENT_SOURCE_DIR_CMOE=${SOURCE})
+endif()
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${FOLDER} -B ${FOLDER}/build ${options} COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${CMAKE_COMMAND} --build ${FOLDER}/build COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${FOLDER}/build/app COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${CMAKE_CTEST_COMMAND} --test-dir ${FOLDER}/build -N OUTPUT_VARIABLE tests)
+if(NOT tests MATCHES "Total Tests: 0")
+  message(FATAL_ERROR "tests leaked into the consumer:\n${tests}")
+endif()

@@ -1,0 +1,1 @@
+cmoe_test(train unit train/adamw_test.cpp train/batch_test.cpp)
