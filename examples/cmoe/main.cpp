@@ -76,6 +76,29 @@ std::string method_on_command_line(int argc, char** argv) {
   return {};
 }
 
+std::string command_on_command_line(int argc, char** argv) {
+  static constexpr const char* commands[] = {"demo", "learn", "evaluate", "generate", "tokenize", "inspect", "make-stream"};
+  for (int i = 1; i < argc; ++i)
+    for (const char* command : commands)
+      if (std::string(argv[i]) == command) return command;
+  return {};
+}
+
+// A configuration file may name the options of the command that runs as they stand on the command line, without a section.
+class CommandConfig : public CLI::ConfigTOML {
+ public:
+  explicit CommandConfig(std::string command) : command_(std::move(command)) {}
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    std::vector<CLI::ConfigItem> items = CLI::ConfigTOML::from_config(in);
+    for (CLI::ConfigItem& item : items)
+      if (item.parents.empty() && item.name != "threads" && !command_.empty()) item.parents = {command_};
+    return items;
+  }
+
+ private:
+  std::string command_;
+};
+
 int run(int argc, char** argv) {
   CLI::App app("Continual learning of language models: learns a stream of tasks and shows what was learnt and what was forgotten.");
   app.set_version_flag("--version", [] {
@@ -85,6 +108,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.set_config("--config", "", "an ini or TOML file with the same option names");
+  app.config_formatter(std::make_shared<CommandConfig>(command_on_command_line(argc, argv)));
   int threads = 0;
   app.add_option("--threads", threads, "threads; results do not depend on it (default: all cores)")->check(CLI::Range(1, 1024));
 

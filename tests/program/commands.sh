@@ -11,9 +11,8 @@ done
 [[ $("$cmoe" tokenize --text 'AB é' --json) == '{"ids":[65,66,32,195,169],"pieces":['* ]] || fail "tokenize --json"
 "$cmoe" make-stream --out stream --tasks reverse,cipher >/dev/null || fail "make-stream"
 [[ -f stream/reverse/train.json && -f stream/reverse/eval.json && -f stream/cipher/test.json ]] || fail "files of make-stream"
-printf 'method = "none"\n' >unused
-printf '[learn]\ntask-steps=3\nbatch=4\n' >options.ini
-"$cmoe" --config options.ini learn --method pmoe --stream stream --test-limit 6 --out run --json --quiet >result.json || fail "learn"
+printf '# a comment\ntask-steps = 3\nbatch = 4\nthreads = 1\n' >options.ini
+"$cmoe" learn --config options.ini --method pmoe --stream stream --test-limit 6 --out run --json --quiet >result.json || fail "learn"
 grep -q '"AP"' result.json || fail "learn --json has no metrics"
 grep -q '"task_steps": 3' run/run.json || fail "--config was not read"
 for file in run.json scores.csv metrics.json log.jsonl report.html checkpoint/state.safetensors adapter/adapter.safetensors; do
