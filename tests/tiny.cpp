@@ -12,13 +12,13 @@ using B = Cpu<float>;  // a device and a number type in one: the only letter tha
 
 TEST_CASE("the whole library in 60 lines") {
   // A tensor is a value: numbers with a shape. Operations are functions.
-  const Tensor<B> x({2, 3}, {1, 2, 3, 4, 5, 6});       // (2,3)
-  const Tensor<B> y = x * x - 1;                       // (2,3)
+  const Tensor<B> x({2, 3}, {1, 2, 3, 4, 5, 6});  // (2,3)
+  const Tensor<B> y = x * x - 1;                  // (2,3)
   CHECK(y.values() == std::vector<float>{0, 3, 8, 15, 24, 35});
   CHECK_THROWS_WITH_AS(matmul(x, x), "matmul: inner sizes differ: (2,3) · (2,3)", Error);
 
   // A tape is a scope. What happens while it lives can be played backwards, once.
-  Tensor<B> w({3, 1}, {1, 0, -1});                     // (3,1)
+  Tensor<B> w({3, 1}, {1, 0, -1});  // (3,1)
   w.want_gradient();
   {
     Tape<B> tape;
@@ -26,12 +26,12 @@ TEST_CASE("the whole library in 60 lines") {
   }
   CHECK(w.grad().values() == std::vector<float>{5, 7, 9});
 
-  // A module is a struct with parameters; one line of it names them. What it draws depends on the name alone.
+  // A module is a struct with parameters; one line of it names them. What it draws depends on seed and name alone.
   const Linear<B> linear(3, 4, Rng(1), true);
   CHECK(parameter_count(linear) == 3 * 4 + 4);
   CHECK(linear(x).shape() == Shape{2, 4});
 
-  // A mixture: a router sends each token to 2 of 8 experts, one grouped product computes them all. How it decided is returned too.
+  // A mixture: a router sends each token to 2 of 8 experts, one product computes all. How it decided is returned too.
   MixtureOfExperts<TopK>::On<B> mixture(3, {.hidden = 16, .router = {.experts = 8, .chosen = 2}}, 1, Rng(2));
   const auto [out, routing] = mixture(reshape(x, {1, 2, 3}));  // (1,2,3)
   CHECK(out.shape() == Shape{1, 2, 3});

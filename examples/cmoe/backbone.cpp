@@ -127,16 +127,16 @@ Tokenizer load_tokenizer(const ModelOptions& options) {
 }
 
 Backbone load_backbone(const ModelOptions& options, Progress& progress) {
-  Tokenizer tokenizer = load_tokenizer(options);
   if (options.model == "builtin") {
     Llama::Config config;
     config.context = 512;
     Llama::On<Backend> model(config, Rng(pretraining_seed).fork("builtin"));
     cached(model, "decoder", {.steps = pretraining_steps(2500)}, progress);
-    return {"builtin", std::move(tokenizer), std::move(model)};
+    return {"builtin", load_tokenizer(options), std::move(model)};
   }
   check(options.model.ends_with(".bin"), ErrorKind::config, "--model ", options.model, " is neither 'builtin' nor a llama2.c FILE.bin");
   const Llama2cModel file = read_llama2c(options.model);
+  Tokenizer tokenizer = load_tokenizer(options);
   check(tokenizer.size() == file.vocabulary, ErrorKind::config, options.tokenizer, " has ", tokenizer.size(), " tokens, ", options.model,
         " has ", file.vocabulary);
   return {options.model, std::move(tokenizer), make_llama<Backend>(file)};

@@ -47,7 +47,7 @@ int generate(const GenerateOptions& o) {
     return 0;
   }
   const Json json = {{"prompt_ids", ids}, {"ids", made}, {"text", text}, {"tokens_per_second", static_cast<double>(made.size()) / seconds}};
-  std::printf("%s\n", json.dump().c_str());
+  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
   return 0;
 }
 

@@ -42,7 +42,8 @@ TEST_CASE("a checkpoint gives the plain gradients to the bit and keeps fewer byt
     bytes[kept] = memory_in_use() - before;
     losses[kept] = loss.item();
     tape.backward(loss);
-    if (!kept) plain_x = x.grad().values(), plain_w = w.grad().values();
+    if (!kept)
+      plain_x = x.grad().values(), plain_w = w.grad().values();
     else {
       CHECK(x.grad().values() == plain_x);
       CHECK(w.grad().values() == plain_w);

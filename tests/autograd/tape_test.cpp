@@ -109,8 +109,10 @@ TEST_CASE("a tensor of a dead tape is refused, even where a new tape lies at the
   T stale;
   for (int i = 0; i < 2; ++i) {
     Tape<B> tape;
-    if (i == 0) stale = x * x;
-    else CHECK(contains(message([&] { tape.backward(stale); }), "another one"));
+    if (i == 0)
+      stale = x * x;
+    else
+      CHECK(contains(message([&] { tape.backward(stale); }), "another one"));
   }
   CHECK_FALSE(static_cast<bool>(x.grad()));
 }
@@ -171,10 +173,11 @@ TEST_CASE("what a step keeps is released as soon as it was played") {
   Tape<B> tape;
   std::size_t kept = 0, left = 0;
   T y = x;
-  for (int i = 0; i < 10; ++i) y = Tape<B>::record(y.value().copy(), {&y}, [y, &left](const Array<B>& dy) {
-    left = memory_in_use();
-    y.slot().add(dy);
-  });
+  for (int i = 0; i < 10; ++i)
+    y = Tape<B>::record(y.value().copy(), {&y}, [y, &left](const Array<B>& dy) {
+      left = memory_in_use();
+      y.slot().add(dy);
+    });
   const T loss = sum(y);
   y = {};
   kept = memory_in_use();
@@ -188,9 +191,8 @@ TEST_CASE("an exception on the way back leaves a tape that can be destroyed, and
     const T x = leaf({2}, {1, 2});
     Tape<B> tape;
     const T y = x * x;
-    const T bad = Tape<B>::record(y.value().copy(), {&y}, [keep = Array<B>({1000}, 0.0)](const Array<B>&) {
-      throw std::runtime_error("on the way back");
-    });
+    const T bad = Tape<B>::record(
+        y.value().copy(), {&y}, [keep = Array<B>({1000}, 0.0)](const Array<B>&) { throw std::runtime_error("on the way back"); });
     const T loss = sum(exp(bad));
     CHECK_THROWS_AS(tape.backward(loss), std::runtime_error);
     CHECK(Tape<B>::recording());

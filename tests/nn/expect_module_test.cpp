@@ -49,7 +49,8 @@ TEST_CASE("planted faults of modules are found and named") {
   const auto both = [](const auto& m) { return m.a * m.b; };
   CHECK(fault([] { expect_module<Forgetful>([] { return Forgetful(); }, [](const auto& m) { return m.seen * m.forgotten; }); }) ==
         "expect_module: building it made 2 parameters but visit() reports 1");
-  CHECK(fault([&] { expect_module<Twice>([] { return Twice(); }, both); }) == "expect_module: two parameters have the name weight");
+  CHECK(fault([&] { expect_module<Twice>([] { return Twice(); }, both); }) ==
+        "expect_module: two parameters have the name weight");
   CHECK(fault([] { expect_module<Unused>([] { return Unused(); }, [](const auto& m) { return m.a * 2.0; }); }) ==
         "expect_module: no gradient reaches b (2)");
   const auto wrong = [](const auto& m) {  // b passes its gradient on with the wrong size
@@ -59,7 +60,9 @@ TEST_CASE("planted faults of modules are found and named") {
       b.add(affine(T(dy), 3, 0).value());
     });
   };
-  CHECK(fault([&] { expect_module<Unused>([] { return Unused(); }, wrong); }).rfind("expect_module: the gradient is wrong: b (2) at ", 0) == 0);
+  CHECK(fault([&] {
+          expect_module<Unused>([] { return Unused(); }, wrong);
+        }).rfind("expect_module: the gradient is wrong: b (2) at ", 0) == 0);
   CHECK(fault([&] { expect_module<Unused>([] { return Unused(); }, both); }) == "none");
 }
 
@@ -95,25 +98,30 @@ TEST_CASE("whole models are modules: Llama, PMoE with two tasks, ModuleFormer wi
     c.tied = false;
     return c;
   };
-  expect_module<Llama::On<B>>([&] { return Llama::On<B>(decoder(Llama::Config{}), Rng(1)); }, [](const auto& m) { return m(ids, {}).logits; });
+  expect_module<Llama::On<B>>([&] { return Llama::On<B>(decoder(Llama::Config{}), Rng(1)); },
+                              [](const auto& m) { return m(ids, {}).logits; });
   Flow<B> flow;
   flow.prompt_first = Ids<B>({2}, {0, 0});
   flow.prompt_last = Ids<B>({2}, {2, 3});
-  expect_module<PMoE::On<B>>([&] {
-    PMoE::Config config = decoder(PMoE::Config{});
-    config.boundary = 1;
-    config.shallow.rank = config.deep.rank = 2;
-    PMoE::On<B> model(config, Rng(1));
-    for (std::uint64_t t : {0, 1}) model.add_task(Rng(t));
-    model.gate.active = 2;
-    return model;
-  }, [&](const auto& m) { return m(ids, flow).logits; });
-  expect_module<ModuleFormer::On<B>>([] {
-    ModuleFormer::Config config{.vocabulary = 10, .width = 4, .layers = 1};
-    config.block.mix = {.size = 4, .heads = 2, .router = {.experts = 3, .chosen = 2}};
-    config.block.feed = {.hidden = 3, .router = {.experts = 3, .chosen = 2}};
-    ModuleFormer::On<B> model(config, Rng(1));
-    model.insert(1, 1, Rng(2));
-    return model;
-  }, [](const auto& m) { return m(ids, {}).logits; });
+  expect_module<PMoE::On<B>>(
+      [&] {
+        PMoE::Config config = decoder(PMoE::Config{});
+        config.boundary = 1;
+        config.shallow.rank = config.deep.rank = 2;
+        PMoE::On<B> model(config, Rng(1));
+        for (std::uint64_t t : {0, 1}) model.add_task(Rng(t));
+        model.gate.active = 2;
+        return model;
+      },
+      [&](const auto& m) { return m(ids, flow).logits; });
+  expect_module<ModuleFormer::On<B>>(
+      [] {
+        ModuleFormer::Config config{.vocabulary = 10, .width = 4, .layers = 1};
+        config.block.mix = {.size = 4, .heads = 2, .router = {.experts = 3, .chosen = 2}};
+        config.block.feed = {.hidden = 3, .router = {.experts = 3, .chosen = 2}};
+        ModuleFormer::On<B> model(config, Rng(1));
+        model.insert(1, 1, Rng(2));
+        return model;
+      },
+      [](const auto& m) { return m(ids, {}).logits; });
 }

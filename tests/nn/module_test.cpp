@@ -45,7 +45,8 @@ Outer outer(bool extra) {
 }  // namespace
 
 TEST_CASE("parameters are named by their path through fields, lists and optional parts, absent ones are left out") {
-  CHECK(names(outer(false)) == std::vector<std::string>{"inner.layers.0.weight", "inner.layers.0.bias", "inner.layers.1.weight", "scale"});
+  CHECK(names(outer(false)) ==
+        std::vector<std::string>{"inner.layers.0.weight", "inner.layers.0.bias", "inner.layers.1.weight", "scale"});
   CHECK(names(outer(true)).size() == 5);
   CHECK(names(outer(true))[3] == "inner.extra.weight");
 }

@@ -69,7 +69,8 @@ T mask(Index n, Index h, Index t, Index s, bool current, const IdArray& first, c
   for (Index a = 0; a < n * h; ++a)
     for (Index i = 0; i < t; ++i)
       for (Index j = 0; j < s; ++j)
-        if (visible(i, j, t, s, current, first ? first.data()[a / h] : 0, last ? last.data()[a / h] : s)) m.data()[(a * t + i) * s + j] = yes;
+        if (visible(i, j, t, s, current, first ? first.data()[a / h] : 0, last ? last.data()[a / h] : s))
+          m.data()[(a * t + i) * s + j] = yes;
   return m;
 }
 
@@ -118,18 +119,22 @@ TEST_CASE("rms norm equals dividing by the root of the mean square") {
   Draw d{Rng(3)};
   const double epsilon = 1e-3;
   agree([&](const auto& x) { return rms_norm(x[0], x[1], epsilon); },
-        [&](const auto& x) { return x[0] / exp(log(reshape(sum_last(square(x[0])), {5, 1}) / 17.0 + epsilon) * 0.5) * x[1]; },
+        [&](const auto& x) {
+          return x[0] / exp(log(reshape(sum_last(square(x[0])), {5, 1}) / 17.0 + epsilon) * 0.5) * x[1];
+        },
         {d.tensor({5, 17}), d.tensor({17})});
 }
 
 TEST_CASE("logsumexp is the logarithm of the sum of exponentials") {
   Draw d{Rng(4)};
-  agree([](const auto& x) { return logsumexp(x[0]); }, [](const auto& x) { return log(sum_last(exp(x[0]))); }, {d.tensor({4, 2, 9})});
+  agree([](const auto& x) { return logsumexp(x[0]); }, [](const auto& x) { return log(sum_last(exp(x[0]))); },
+        {d.tensor({4, 2, 9})});
 }
 
 TEST_CASE("causal attention equals product, mask, softmax, product") {
   Draw d{Rng(5)};
-  for (const auto& [t, s, heads, groups] : {std::array<Index, 4>{5, 5, 2, 2}, {4, 7, 4, 2}, {1, 6, 3, 1}, {33, 33, 2, 1}, {6, 70, 2, 2}})
+  for (const auto& [t, s, heads, groups] :
+       {std::array<Index, 4>{5, 5, 2, 2}, {4, 7, 4, 2}, {1, 6, 3, 1}, {33, 33, 2, 1}, {6, 70, 2, 2}})
     for (const bool ranged : {false, true}) {
       const Index n = 2, size = 3, h = heads, queries = t, keys = s;
       IdArray first, last;
@@ -179,18 +184,21 @@ TEST_CASE("stick-breaking attention equals its definition as a product") {
           }
           return reshape(concat_columns(columns), {n, h, queries, keys});
         };
-        const std::vector<T> inputs = {d.tensor({n, queries, h, size}), d.tensor({n, keys, groups, size}), d.tensor({n, keys, groups, size})};
+        const std::vector<T> inputs = {d.tensor({n, queries, h, size}), d.tensor({n, keys, groups, size}),
+                                       d.tensor({n, keys, groups, size})};
         agree([&](const auto& x) { return stickbreaking_attention(x[0], x[1], x[2], 0.6, current, first, last).out; },
               [&](const auto& x) {
                 T stick;
                 return swap_axes(matmul_batched(weights(x, stick), by_head(x[2], h)), 1);
-              }, inputs);
+              },
+              inputs);
         agree([&](const auto& x) { return stickbreaking_attention(x[0], x[1], x[2], 0.6, current, first, last).rest; },
               [&](const auto& x) {
                 T stick;
                 weights(x, stick);
                 return swap_axes(reshape(stick, {n, h, queries}), 1);
-              }, inputs);
+              },
+              inputs);
       }
 }
 
@@ -251,7 +259,8 @@ TEST_CASE("scaled blocks equal products with one weight a sequence") {
 
 TEST_CASE("swiglu equals silu times the other") {
   Draw d{Rng(11)};
-  agree([](const auto& x) { return swiglu(x[0], x[1]); }, [](const auto& x) { return silu(x[0]) * x[1]; }, {d.tensor({7, 9}), d.tensor({7, 9})});
+  agree([](const auto& x) { return swiglu(x[0], x[1]); }, [](const auto& x) { return silu(x[0]) * x[1]; },
+        {d.tensor({7, 9}), d.tensor({7, 9})});
 }
 
 TEST_CASE("a product over an empty inner size is zero") {

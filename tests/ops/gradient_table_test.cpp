@@ -32,7 +32,8 @@ std::set<std::string> recording_functions(std::istream& header) {
       const std::size_t begin = line.find_last_of(" >&*", bracket) + 1;
       function = line.substr(begin, bracket - begin);
     }
-    if (line.find("Tape<B>::record") != std::string::npos && line.find("recording()") == std::string::npos) names.insert(function);
+    if (line.find("Tape<B>::record") != std::string::npos && line.find("recording()") == std::string::npos)
+      names.insert(function);
   }
   return names;
 }
@@ -87,7 +88,8 @@ TEST_CASE("every operation's gradient equals central differences on random shape
 TEST_CASE("every function that records on the tape has a line in the gradient table") {
   const std::set<std::string> covered = covered_functions();
   std::set<std::string> found;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(std::filesystem::path(CMOE_SOURCE_DIR) / "include/cmoe")) {
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(std::filesystem::path(CMOE_SOURCE_DIR) / "include/cmoe")) {
     if (entry.path().extension() != ".hpp" || entry.path().filename() == "tape.hpp") continue;
     std::ifstream header(entry.path());
     for (const std::string& name : recording_functions(header)) {
@@ -103,7 +105,8 @@ TEST_CASE("every function that records on the tape has a line in the gradient ta
 
 TEST_CASE("an operation that is not in the table would be noticed") {
   std::istringstream header(
-      "template <class B>\nTensor<B> new_op(const Tensor<B>& x) {\n  Array<B> y(x.shape());\n  return Tape<B>::record(y, {&x}, 0);\n}\n");
+      "template <class B>\nTensor<B> new_op(const Tensor<B>& x) {\n  Array<B> y(x.shape());\n  return Tape<B>::record(y, {&x}, "
+      "0);\n}\n");
   CHECK(recording_functions(header) == std::set<std::string>{"new_op"});
   CHECK(covered_functions().count("new_op") == 0);
 }
@@ -114,7 +117,8 @@ TEST_CASE("a wrong derivative is caught, and the place is named") {
   const GradientDeviation found = gradcheck([](const auto& x) { return wrong_product(x[0], x[1]); }, inputs);
   CHECK(found.worst > 1e-2);
   CHECK(found.where.rfind("input 1 (2,3) at ", 0) == 0);
-  const GradientDeviation first = gradcheck([&](const auto& x) { return wrong_product(x[0], inputs[1]); }, std::vector<T>{inputs[0]});
+  const GradientDeviation first =
+      gradcheck([&](const auto& x) { return wrong_product(x[0], inputs[1]); }, std::vector<T>{inputs[0]});
   CHECK(first.worst < tolerance);
 }
 

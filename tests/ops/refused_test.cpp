@@ -42,20 +42,48 @@ void validates(Id limit, F&& f) {
 
 TEST_CASE("every operation that takes ids refuses those outside their range") {
   const T x({4, 3}, 1.0), sequences({2, 4, 3}, 1.0), q({1, 4, 1, 2}, 1.0);
-  SUBCASE("gather_rows") { validates(4, [&](Id id) { gather_rows(x, IdArray({2}, {0, id})); }); }
-  SUBCASE("scatter_rows") { validates(5, [&](Id id) { scatter_rows(x, IdArray({4}, {0, 1, id, 2}), 5); }); }
-  SUBCASE("take_columns") { validates(3, [&](Id id) { take_columns(x, IdArray({4, 1}, {0, 1, 2, id})); }); }
-  SUBCASE("cross_entropy") { validates(3, [&](Id id) { cross_entropy(x, IdArray({4}, {id, 0, 1, ignored_label})); }); }
-  SUBCASE("mean_of_range, first") { validates(5, [&](Id id) { mean_of_range(sequences, IdArray({2}, {0, id}), IdArray({2}, {4, 4})); }); }
-  SUBCASE("mean_of_range, last") { validates(5, [&](Id id) { mean_of_range(sequences, IdArray({2}, {0, 0}), IdArray({2}, {4, id})); }); }
-  SUBCASE("dispatch") { validates(3, [&](Id id) { ExpertOrder<B>(IdArray({2, 1}, {0, id}), 3); }); }
-  SUBCASE("causal_attention, first") { validates(5, [&](Id id) { causal_attention(q, q, q, 1, IdArray({1}, {id})); }); }
-  SUBCASE("causal_attention, last") { validates(5, [&](Id id) { causal_attention(q, q, q, 1, IdArray(), IdArray({1}, {id})); }); }
-  SUBCASE("stickbreaking, first") { validates(5, [&](Id id) { stickbreaking_attention(q, q, q, 1, true, IdArray({1}, {id})); }); }
-  SUBCASE("stickbreaking, last") { validates(5, [&](Id id) { stickbreaking_attention(q, q, q, 1, true, IdArray(), IdArray({1}, {id})); }); }
-  SUBCASE("oracle_gates") { validates(3, [&](Id id) { oracle_gates<B>(2, 3, id); }); }
-  SUBCASE("slice_rows") { validates(5, [&](Id id) { slice_rows(x, id, std::max<Index>(id, 4)); }); }
-  SUBCASE("slice_columns") { validates(4, [&](Id id) { slice_columns(x, 0, id); }); }
+  SUBCASE("gather_rows") {
+    validates(4, [&](Id id) { gather_rows(x, IdArray({2}, {0, id})); });
+  }
+  SUBCASE("scatter_rows") {
+    validates(5, [&](Id id) { scatter_rows(x, IdArray({4}, {0, 1, id, 2}), 5); });
+  }
+  SUBCASE("take_columns") {
+    validates(3, [&](Id id) { take_columns(x, IdArray({4, 1}, {0, 1, 2, id})); });
+  }
+  SUBCASE("cross_entropy") {
+    validates(3, [&](Id id) { cross_entropy(x, IdArray({4}, {id, 0, 1, ignored_label})); });
+  }
+  SUBCASE("mean_of_range, first") {
+    validates(5, [&](Id id) { mean_of_range(sequences, IdArray({2}, {0, id}), IdArray({2}, {4, 4})); });
+  }
+  SUBCASE("mean_of_range, last") {
+    validates(5, [&](Id id) { mean_of_range(sequences, IdArray({2}, {0, 0}), IdArray({2}, {4, id})); });
+  }
+  SUBCASE("dispatch") {
+    validates(3, [&](Id id) { ExpertOrder<B>(IdArray({2, 1}, {0, id}), 3); });
+  }
+  SUBCASE("causal_attention, first") {
+    validates(5, [&](Id id) { causal_attention(q, q, q, 1, IdArray({1}, {id})); });
+  }
+  SUBCASE("causal_attention, last") {
+    validates(5, [&](Id id) { causal_attention(q, q, q, 1, IdArray(), IdArray({1}, {id})); });
+  }
+  SUBCASE("stickbreaking, first") {
+    validates(5, [&](Id id) { stickbreaking_attention(q, q, q, 1, true, IdArray({1}, {id})); });
+  }
+  SUBCASE("stickbreaking, last") {
+    validates(5, [&](Id id) { stickbreaking_attention(q, q, q, 1, true, IdArray(), IdArray({1}, {id})); });
+  }
+  SUBCASE("oracle_gates") {
+    validates(3, [&](Id id) { oracle_gates<B>(2, 3, id); });
+  }
+  SUBCASE("slice_rows") {
+    validates(5, [&](Id id) { slice_rows(x, id, std::max<Index>(id, 4)); });
+  }
+  SUBCASE("slice_columns") {
+    validates(4, [&](Id id) { slice_columns(x, 0, id); });
+  }
   SUBCASE("rotary") {
     const RotaryTable<B> turns(6, 2, 100);
     validates(3, [&](Id id) { rotary(q, turns, RotaryLayout::halves, id); });
@@ -88,7 +116,7 @@ TEST_CASE("what does not repeat is refused, with both shapes") {
   const T a({2, 3, 4}, 1.0);
   CHECK(refused(ErrorKind::shape, [&] { a + T({3}, 1.0); }) == "+: (3) does not repeat over (2,3,4)");
   CHECK(refused(ErrorKind::shape, [&] { T({4}, 1.0) - a; }) == "-: (2,3,4) does not repeat over (4)");
-  CHECK(refused(ErrorKind::shape, [&] { a * T({2, 1, 4}, 1.0); }) == "*: (2,1,4) does not repeat over (2,3,4)");
+  CHECK(refused(ErrorKind::shape, [&] { a* T({2, 1, 4}, 1.0); }) == "*: (2,1,4) does not repeat over (2,3,4)");
   CHECK(refused(ErrorKind::shape, [&] { T({2, 1}, 1.0) / T({2, 3}, 1.0); }) == "/: (2,3) does not repeat over (2,1)");
   CHECK(refused(ErrorKind::shape, [&] { swiglu(a, T({5}, 1.0)); }) == "swiglu: (5) does not repeat over (2,3,4)");
 }
@@ -96,17 +124,24 @@ TEST_CASE("what does not repeat is refused, with both shapes") {
 TEST_CASE("shapes that do not fit are refused with the operation's name and the shapes") {
   const T m({3, 5}, 1.0);
   CHECK(refused(ErrorKind::shape, [&] { matmul(m, T({16, 16}, 1.0)); }) == "matmul: inner sizes differ: (3,5) · (16,16)");
-  CHECK(refused(ErrorKind::shape, [&] { matmul_transposed(m, T({16, 16}, 1.0)); }) == "matmul_transposed: inner sizes differ: (3,5) · (16,16)ᵀ");
-  CHECK(refused(ErrorKind::shape, [&] { matmul_batched(T({2, 3, 4}, 1.0), T({1, 4, 3}, 1.0)); }) ==
-        "matmul_batched: (2,3,4) and (1,4,3) do not fit");
-  CHECK(refused(ErrorKind::shape, [&] { matmul_batched(T({2, 3, 4}, 1.0), T({2, 4, 3}, 1.0), Form::nt); }) !=
-        "accepted");
-  CHECK(refused(ErrorKind::shape, [&] { layer_norm(m, T({5}, 1.0), T({4}, 1.0)); }) == "layer_norm: gain (5) and bias (4) for (3,5)");
+  CHECK(refused(ErrorKind::shape, [&] {
+          matmul_transposed(m, T({16, 16}, 1.0));
+        }) == "matmul_transposed: inner sizes differ: (3,5) · (16,16)ᵀ");
+  CHECK(refused(ErrorKind::shape, [&] {
+          matmul_batched(T({2, 3, 4}, 1.0), T({1, 4, 3}, 1.0));
+        }) == "matmul_batched: (2,3,4) and (1,4,3) do not fit");
+  CHECK(refused(ErrorKind::shape, [&] { matmul_batched(T({2, 3, 4}, 1.0), T({2, 4, 3}, 1.0), Form::nt); }) != "accepted");
+  CHECK(refused(ErrorKind::shape, [&] { layer_norm(m, T({5}, 1.0), T({4}, 1.0)); }) ==
+        "layer_norm: gain (5) and bias (4) for (3,5)");
   CHECK(refused(ErrorKind::shape, [&] { rms_norm(m, T({3}, 1.0)); }) == "rms_norm: gain (3) for (3,5)");
-  CHECK(refused(ErrorKind::shape, [&] { cross_entropy(m, IdArray({2}, {0, 0})); }) == "cross_entropy: labels (2) for logits (3,5)");
+  CHECK(refused(ErrorKind::shape, [&] {
+          cross_entropy(m, IdArray({2}, {0, 0}));
+        }) == "cross_entropy: labels (2) for logits (3,5)");
   CHECK(refused(ErrorKind::shape, [&] { reshape(m, {4, 4}); }) == "reshape: (3,5) to (4,4)");
   CHECK(refused(ErrorKind::shape, [&] { concat_rows(std::vector<T>{m, T({3, 4}, 1.0)}); }) == "concat_rows: (3,4) under (3,5)");
-  CHECK(refused(ErrorKind::shape, [&] { concat_columns(std::vector<T>{m, T({2, 5}, 1.0)}); }) == "concat_columns: (2,5) beside (3,5)");
+  CHECK(refused(ErrorKind::shape, [&] {
+          concat_columns(std::vector<T>{m, T({2, 5}, 1.0)});
+        }) == "concat_columns: (2,5) beside (3,5)");
   CHECK(refused(ErrorKind::shape, [&] { concat_rows(std::vector<T>{}); }) == "concat_rows: nothing to join");
   CHECK(refused(ErrorKind::shape, [&] { swap_axes(m, 1); }) == "swap_axes: axes 1 and 2 of (3,5)");
   CHECK(refused(ErrorKind::shape, [&] { mean(T(Shape{0})); }) == "mean: (0) has no elements");
@@ -115,19 +150,23 @@ TEST_CASE("shapes that do not fit are refused with the operation's name and the 
   CHECK(refused(ErrorKind::config, [&] { top_k(m, 0); }) == "top_k: the 0 largest of (3,5)");
   CHECK(refused(ErrorKind::config, [&] { dropout(m, 1, 0); }) != "accepted");
   CHECK(refused(ErrorKind::config, [&] { dropout(m, -0.1, 0); }) != "accepted");
-  CHECK(refused(ErrorKind::shape, [&] { detail::scale_blocks(T({2, 3, 4}, 1.0), T({2, 3}, 1.0)); }) == "scale_blocks: gates (2,3) for (2,3,4)");
+  CHECK(refused(ErrorKind::shape, [&] {
+          detail::scale_blocks(T({2, 3, 4}, 1.0), T({2, 3}, 1.0));
+        }) == "scale_blocks: gates (2,3) for (2,3,4)");
 }
 
 TEST_CASE("attention refuses sizes that do not fit") {
   const T q({2, 3, 4, 6}, 1.0);
   const auto fits = [&](const T& k, const T& v) { return refused(ErrorKind::shape, [&] { causal_attention(q, k, v, 1); }); };
   CHECK(fits(T({2, 3, 2, 6}, 1.0), T({2, 3, 2, 6}, 1.0)) == "accepted");
-  CHECK(fits(T({2, 2, 2, 6}, 1.0), T({2, 2, 2, 6}, 1.0)) == "causal_attention: queries (2,3,4,6), keys (2,2,2,6), values (2,2,2,6) do not fit");
+  CHECK(fits(T({2, 2, 2, 6}, 1.0), T({2, 2, 2, 6}, 1.0)) ==
+        "causal_attention: queries (2,3,4,6), keys (2,2,2,6), values (2,2,2,6) do not fit");
   CHECK(fits(T({2, 3, 3, 6}, 1.0), T({2, 3, 3, 6}, 1.0)) != "accepted");
   CHECK(fits(T({1, 3, 2, 6}, 1.0), T({1, 3, 2, 6}, 1.0)) != "accepted");
   CHECK(fits(T({2, 3, 2, 5}, 1.0), T({2, 3, 2, 5}, 1.0)) != "accepted");
   CHECK(fits(T({2, 3, 2, 6}, 1.0), T({2, 3, 2, 5}, 1.0)) != "accepted");
-  CHECK(refused(ErrorKind::shape, [&] { causal_attention(q, q, q, 1, IdArray({1}, {0})); }) == "causal_attention: 1 ranges for 2 sequences");
+  CHECK(refused(ErrorKind::shape, [&] { causal_attention(q, q, q, 1, IdArray({1}, {0})); }) ==
+        "causal_attention: 1 ranges for 2 sequences");
 }
 
 TEST_CASE("grouped products refuse offsets that leave the rows or run backwards") {
@@ -144,7 +183,10 @@ TEST_CASE("rotary tables refuse odd heads, bases that are not positive and posit
   CHECK(refused(ErrorKind::config, [] { RotaryTable<B>(4, 3, 100); }) != "accepted");
   CHECK(refused(ErrorKind::config, [] { RotaryTable<B>(4, 4, 0); }) != "accepted");
   const RotaryTable<B> turns(4, 4, 100);
-  CHECK(refused(ErrorKind::shape, [&] { rotary(T({1, 2, 1, 6}, 1.0), turns, RotaryLayout::halves); }) == "rotary: (1,2,1,6) for tables (4,2)");
-  CHECK(refused(ErrorKind::index, [&] { rotary(T({1, 2, 1, 4}, 1.0), turns, RotaryLayout::halves, 3); }) ==
-        "rotary: position 4 is beyond the context of 4 tokens");
+  CHECK(refused(ErrorKind::shape, [&] {
+          rotary(T({1, 2, 1, 6}, 1.0), turns, RotaryLayout::halves);
+        }) == "rotary: (1,2,1,6) for tables (4,2)");
+  CHECK(refused(ErrorKind::index, [&] {
+          rotary(T({1, 2, 1, 4}, 1.0), turns, RotaryLayout::halves, 3);
+        }) == "rotary: position 4 is beyond the context of 4 tokens");
 }

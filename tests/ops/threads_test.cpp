@@ -25,7 +25,8 @@ T normal(const Shape& shape, const char* name) {
 
 // Everything at once on shapes large enough for several threads: values and gradients.
 std::vector<std::vector<float>> everything() {
-  std::vector<T> leaves = {normal({2, 70, 96}, "x"), normal({96, 96}, "w"), normal({96}, "gain"), normal({4, 96, 80}, "experts"), normal({300, 96}, "table")};
+  std::vector<T> leaves = {normal({2, 70, 96}, "x"), normal({96, 96}, "w"), normal({96}, "gain"), normal({4, 96, 80}, "experts"),
+                           normal({300, 96}, "table")};
   for (T& x : leaves) x.want_gradient();
   std::vector<Id> ids, labels, chosen;
   Rng rng(5);
@@ -37,7 +38,8 @@ std::vector<std::vector<float>> everything() {
   const T a = causal_attention(h, h, h, 0.2), s = stickbreaking_attention(h, h, h, 0.2).out;
   const T rows = reshape(softmax(a) + s * rms_norm(h, normal({24}, "rms")), {140, 96});
   const ExpertOrder<B> order(Ids<B>({140, 2}, chosen), 4);
-  const T logits = from_experts(grouped_matmul(to_experts(gelu(rows), order), leaves[3], order.offsets), normal({140, 2}, "weights"), order);
+  const T logits =
+      from_experts(grouped_matmul(to_experts(gelu(rows), order), leaves[3], order.offsets), normal({140, 2}, "weights"), order);
   const T loss = cross_entropy(logits, Ids<B>({140}, labels)) + mean(square(logsumexp(logits)));
   tape.backward(loss);
   std::vector<std::vector<float>> results = {logits.values(), loss.values()};

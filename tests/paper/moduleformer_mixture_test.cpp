@@ -1,5 +1,5 @@
-// The invariants of ModuleFormer's mixtures, spec/moduleformer.md sections 2, 4, 5, 7 and 15, numbered as in 15. Left out are those of
-// parts that do not exist yet: pruning (16), early exit (17), one cache tensor for equal keys and values (18).
+// The invariants of ModuleFormer's mixtures, spec/moduleformer.md sections 2, 4, 5, 7 and 15, numbered as in 15. Left out are
+// those of parts that do not exist yet: pruning (16), early exit (17), one cache tensor for equal keys and values (18).
 #include <doctest/doctest.h>
 
 #include "cmoe/models/moduleformer.hpp"
@@ -39,14 +39,17 @@ T expert(const ExpertWeights<B>& weights, Index e) {
 }
 
 // One expert of the feed-forward mixture on rows (n,C).
-T feed_expert(const Feed& layer, Index e, const T& rows) { return matmul(gelu_tanh(matmul(rows, expert(layer.up, e))), expert(layer.down, e)); }
+T feed_expert(const Feed& layer, Index e, const T& rows) {
+  return matmul(gelu_tanh(matmul(rows, expert(layer.up, e))), expert(layer.down, e));
+}
 
 // One attention expert for all tokens: dense multi-head stick-breaking attention with its own queries and outputs.
 T attention_expert(const Attend& layer, Index e, const T& x) {
   const Index n = x.shape()[0], t = x.shape()[1], a = layer.key.out(), h = layer.heads;
   const auto heads = [&](const T& y) { return reshape(y, {n, t, h, a / h}); };
   const T c = stickbreaking_attention(heads(matmul(x, expert(layer.query, e))), heads(layer.key(x)), heads(layer.value(x)),
-                                      1 / std::sqrt(static_cast<double>(a / h))).out;
+                                      1 / std::sqrt(static_cast<double>(a / h)))
+                  .out;
   return matmul(reshape(c, {n, t, a}), expert(layer.output, e));
 }
 
@@ -141,7 +144,8 @@ TEST_CASE("10. experts permuted together with the router's rows leave the output
   CHECK(worst(layer(x).y, before) < 1e-14);
   Attend attention = attend(5, 2);
   const T attended = attention(x, {}).y;
-  for (Param<B>* slab : {&attention.query.slabs[0], &attention.output.slabs[0], &attention.router.rows[0]}) swap_experts(*slab, 1, 4);
+  for (Param<B>* slab : {&attention.query.slabs[0], &attention.output.slabs[0], &attention.router.rows[0]})
+    swap_experts(*slab, 1, 4);
   CHECK(worst(attention(x, {}).y, attended) < 1e-14);
 }
 
@@ -184,8 +188,10 @@ TEST_CASE("15. inserted experts dilute the old gates by Z_old over Z_old + Z_new
     for (Index e = 0; e < 6; ++e) (e < 4 ? old_mass : new_mass) += std::exp(after.routing.logits.data()[i * 6 + e]);
     const double factor = old_mass / (old_mass + new_mass);
     for (Index e = 0; e < 4; ++e)
-      CHECK(after.routing.probabilities.data()[i * 6 + e] == doctest::Approx(factor * before.routing.probabilities.data()[i * 4 + e]));
-    for (Index c = 0; c < width; ++c) CHECK(after.y.data()[i * width + c] == doctest::Approx(factor * before.y.data()[i * width + c]));
+      CHECK(after.routing.probabilities.data()[i * 6 + e] ==
+            doctest::Approx(factor * before.routing.probabilities.data()[i * 4 + e]));
+    for (Index c = 0; c < width; ++c)
+      CHECK(after.y.data()[i * width + c] == doctest::Approx(factor * before.y.data()[i * width + c]));
   }
 }
 
@@ -200,7 +206,8 @@ TEST_CASE("5, 6. the whole model: padding changes nothing, and a cache gives the
     std::vector<KvCache<B>> caches(2);
     const T first = model(Ids<B>({1, split}, std::vector<Id>(ids.begin(), ids.begin() + split)), {}, &caches).logits;
     const T second = model(Ids<B>({1, 7 - split}, std::vector<Id>(ids.begin() + split, ids.end())), {}, &caches).logits;
-    CHECK(worst(reshape(concat_rows(std::vector<T>{reshape(first, {split, 20}), reshape(second, {7 - split, 20})}), {1, 7, 20}), full) < 1e-13);
+    CHECK(worst(reshape(concat_rows(std::vector<T>{reshape(first, {split, 20}), reshape(second, {7 - split, 20})}), {1, 7, 20}),
+                full) < 1e-13);
   }
   std::vector<Id> padded = {0, 0, 0};
   padded.insert(padded.end(), ids.begin(), ids.end());

@@ -1,4 +1,5 @@
-// The invariants of stick-breaking attention and of the routing losses, spec/moduleformer.md sections 3, 6 and 15, numbered as in 15.
+// The invariants of stick-breaking attention and of the routing losses, spec/moduleformer.md sections 3, 6 and 15, numbered as
+// in 15.
 #include <doctest/doctest.h>
 
 #include "cmoe/attention/stickbreaking.hpp"
@@ -178,7 +179,8 @@ TEST_CASE("13. the mutual information loss lies in -log E .. 0 and is minus the 
     for (Index c = 0; c < e; ++c) {
       double mean = 0;
       for (Index x = 0; x < n; ++x) mean += p.data()[x * e + c] / static_cast<double>(n);
-      for (Index x = 0; x < n; ++x) divergence += p.data()[x * e + c] * std::log(p.data()[x * e + c] / mean) / static_cast<double>(n);
+      for (Index x = 0; x < n; ++x)
+        divergence += p.data()[x * e + c] * std::log(p.data()[x * e + c] / mean) / static_cast<double>(n);
     }
     CHECK(loss == doctest::Approx(-divergence).epsilon(1e-10));
   }
@@ -201,8 +203,8 @@ TEST_CASE("13. the gradient of the mutual information loss sums to 0 over each t
 TEST_CASE("2. the mutual information values worked by hand") {
   CHECK(mutual_information_loss(T({2, 2}, {0.9, 0.1, 0.1, 0.9})).item() == doctest::Approx(-0.368064).epsilon(1e-6));
   CHECK(mutual_information_loss(T({2, 2}, {0.8, 0.2, 0.6, 0.4})).item() == doctest::Approx(-0.024157).epsilon(1e-5));
-  CHECK(std::abs(mutual_information_loss(T({3, 4}, 0.25)).item()) < 1e-15);                                     // uniform
-  CHECK(std::abs(mutual_information_loss(T({3, 2}, {1, 0, 1, 0, 1, 0})).item()) < 1e-15);                       // collapse: the same
+  CHECK(std::abs(mutual_information_loss(T({3, 4}, 0.25)).item()) < 1e-15);                // uniform
+  CHECK(std::abs(mutual_information_loss(T({3, 2}, {1, 0, 1, 0, 1, 0})).item()) < 1e-15);  // collapse: the same
   CHECK(mutual_information_loss(T({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1})).item() == doctest::Approx(-std::log(3.0)));  // balanced
 }
 

@@ -14,7 +14,7 @@ TEST_CASE("1. a fresh model's logits are the frozen backbone's, to the bit") {
   model.add_task(Rng(2));
   CHECK(logits(model, b).values() == backbone.values());  // the gate is masked
   model.gate.active = 1;
-  CHECK(difference(logits(model, b), backbone) == 0);     // B = 0
+  CHECK(difference(logits(model, b), backbone) == 0);  // B = 0
 }
 
 TEST_CASE("2. adding a masked expert leaves the logits unchanged") {
@@ -102,7 +102,8 @@ TEST_CASE("8. the gate depends on the prompt alone: no answer token moves it") {
 
 TEST_CASE("8. a gate that does not know where the prompt ends reads nothing") {
   const Model model = trained(2);
-  CHECK_THROWS_WITH_AS(model(batch().ids, Flow<small::B>{}), "gate: the prompt's range is not set, a gate may read nothing else", Error);
+  CHECK_THROWS_WITH_AS(model(batch().ids, Flow<small::B>{}), "gate: the prompt's range is not set, a gate may read nothing else",
+                       Error);
 }
 
 TEST_CASE("9. padding a prompt on the left or on the right gives the same gate") {
@@ -129,7 +130,8 @@ TEST_CASE("10. experts permuted together with the gate's rows leave the logits u
   const Batch<small::B> b = batch();
   const T before = logits(model, b);
   for (auto& block : model.deep)
-    for (auto* map : {&block.mix.query, &block.mix.key, &block.mix.value, &block.mix.output, &block.feed.gate, &block.feed.up, &block.feed.down})
+    for (auto* map : {&block.mix.query, &block.mix.key, &block.mix.value, &block.mix.output, &block.feed.gate, &block.feed.up,
+                      &block.feed.down})
       std::swap(map->delta.blocks[0], map->delta.blocks[2]);
   const Index c = model.gate.weight.shape()[1];
   std::swap_ranges(model.gate.weight.data(), model.gate.weight.data() + c, model.gate.weight.data() + 2 * c);
@@ -170,7 +172,8 @@ TEST_CASE("12. a dense mixture of identical experts is a single LoRA") {
   Model model = trained(3);
   const Batch<small::B> b = batch();
   for (auto& block : model.deep)
-    for (auto* map : {&block.mix.query, &block.mix.key, &block.mix.value, &block.mix.output, &block.feed.gate, &block.feed.up, &block.feed.down})
+    for (auto* map : {&block.mix.query, &block.mix.key, &block.mix.value, &block.mix.output, &block.feed.gate, &block.feed.up,
+                      &block.feed.down})
       for (std::size_t e = 1; e < 3; ++e) {
         map->delta.blocks[e].a.assign(map->delta.blocks[0].a.values());
         map->delta.blocks[e].b.assign(map->delta.blocks[0].b.values());
@@ -179,7 +182,8 @@ TEST_CASE("12. a dense mixture of identical experts is a single LoRA") {
 }
 
 TEST_CASE("13. the number of parameters is tau p(r) + t (L - tau) p(r) + d t beside the backbone") {
-  for (const auto& [layers, boundary, rank, tasks] : {std::array<Index, 4>{4, 2, 2, 3}, {4, 3, 1, 1}, {5, 0, 4, 2}, {3, 3, 2, 4}, {4, 1, 3, 0}}) {
+  for (const auto& [layers, boundary, rank, tasks] :
+       {std::array<Index, 4>{4, 2, 2, 3}, {4, 3, 1, 1}, {5, 0, 4, 2}, {3, 3, 2, 4}, {4, 1, 3, 0}}) {
     const PMoE::Config c = config(layers, boundary, rank);
     Model model(c, Rng(1));
     const Index backbone = parameter_count(model);

@@ -50,7 +50,8 @@ template <class L>
 RunState run(L& learner) {
   RunState state;
   const RunConfig config{.task_steps = 80, .batch = 16, .optimizer = {.lr = 1e-2}};
-  CHECK(run_stream(learner, stream(), config, Rng(5), state, RunHooks<B>{}, -1, [](const std::vector<Id>&) { return std::string(); }));
+  CHECK(run_stream(learner, stream(), config, Rng(5), state, RunHooks<B>{}, -1,
+                   [](const std::vector<Id>&) { return std::string(); }));
   return state;
 }
 
@@ -76,15 +77,17 @@ PMoELearner<B> pmoe(ShallowPolicy policy) {
 
 }  // namespace
 
-TEST_CASE("18. PMoE keeps old tasks where one LoRA for all forgets them, and a plastic shallow LoRA breaks the experts above it") {
+TEST_CASE(
+    "18. PMoE keeps old tasks where one LoRA for all forgets them, and a plastic shallow LoRA breaks the experts above it") {
   SeqLora<B> sequential(LoraLlama::On<B>(sizes<LoraLlama::Config>(), Rng(1)), {}, Rng(2));
   const Metrics single = metrics(run(sequential).scores);
   PMoELearner<B> first = pmoe(ShallowPolicy::first_task), plastic = pmoe(ShallowPolicy::plastic);
   const RunState state = run(first);
   const Metrics progressive = metrics(state.scores);
   run(plastic);
-  MESSAGE("learning accuracy ", single.learning_accuracy.value(), " and ", progressive.learning_accuracy.value(), ", BWT ", single.BWT.value(),
-          " and ", progressive.BWT.value(), ", routing ", state.routing_accuracy.value(), ", oracle ", oracle(first), " and ", oracle(plastic));
+  MESSAGE("learning accuracy ", single.learning_accuracy.value(), " and ", progressive.learning_accuracy.value(), ", BWT ",
+          single.BWT.value(), " and ", progressive.BWT.value(), ", routing ", state.routing_accuracy.value(), ", oracle ",
+          oracle(first), " and ", oracle(plastic));
   CHECK(single.learning_accuracy.value() > 90);
   CHECK(progressive.learning_accuracy.value() > 90);
   CHECK(progressive.BWT.value() > single.BWT.value() + 20);

@@ -43,7 +43,8 @@ struct Run {
     optimizer.for_each_moment([&](const std::string& name, Array<small::B>&) { optimised.push_back(name); });
     const Batch<small::B> all = make_batch<small::B>(data.train, 0, data.train.size());
     for (Index step = 0; step < 5; ++step)
-      training_step(optimizer, Schedule{.decay = Decay::constant}, step, 5, 1, [&](Index) { return learner.loss(all, task_number, step); });
+      training_step(optimizer, Schedule{.decay = Decay::constant}, step, 5, 1,
+                    [&](Index) { return learner.loss(all, task_number, step); });
     learner.after_task(task_number++, data);
   }
   bool optimises(const std::string& part) const {
@@ -61,7 +62,8 @@ TEST_CASE("5. training a task leaves the backbone and the old experts bit-identi
     const std::uint64_t backbone = hash_of(run.learner.model(), ".base.");
     const std::uint64_t table = hash_of(run.learner.model(), "embedding");
     run.train(task(1));
-    const std::uint64_t first = hash_of(run.learner.model(), "experts.0."), shallow = hash_of(run.learner.model(), "delta.block.");
+    const std::uint64_t first = hash_of(run.learner.model(), "experts.0."),
+                        shallow = hash_of(run.learner.model(), "delta.block.");
     CHECK(run.optimises("delta.block.") == (policy != ShallowPolicy::frozen));
     run.train(task(2));
     const std::uint64_t second = hash_of(run.learner.model(), "experts.1.");

@@ -22,13 +22,18 @@ TEST_CASE("AdamW with clipping and a cosine schedule walks torch's path") {
   for (Index i = 0; file.find("initial." + std::to_string(i)); ++i)
     params.emplace_back(golden::tensor<B>(file, "initial." + std::to_string(i)).value());
   REQUIRE(!params.empty());
-  AdamW<B> optimizer({.lr = number("lr"), .beta1 = betas[0], .beta2 = betas[1], .epsilon = number("eps"), .weight_decay = number("weight_decay"),
+  AdamW<B> optimizer({.lr = number("lr"),
+                      .beta1 = betas[0],
+                      .beta2 = betas[1],
+                      .epsilon = number("eps"),
+                      .weight_decay = number("weight_decay"),
                       .clip = number("clip")});
   for (std::size_t i = 0; i < params.size(); ++i) optimizer.add(std::to_string(i), params[i]);
   for (std::size_t step = 0; step < norms.size(); ++step) {
     CAPTURE(step);
     const std::string prefix = std::to_string(step) + ".";
-    for (std::size_t i = 0; i < params.size(); ++i) params[i].slot().add(golden::tensor<B>(file, "grad." + prefix + std::to_string(i)).value());
+    for (std::size_t i = 0; i < params.size(); ++i)
+      params[i].slot().add(golden::tensor<B>(file, "grad." + prefix + std::to_string(i)).value());
     const double factor = schedule(static_cast<Index>(step), total);
     CHECK(std::abs(number("lr") * factor - rates[step]) < 1e-15);
     CHECK(std::abs(optimizer.step(factor) - norms[step]) < 1e-12 * norms[step]);

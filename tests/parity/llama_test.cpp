@@ -41,7 +41,8 @@ void compare(const std::string& family, double tolerance, double gradient_tolera
   const auto folder = shared_data("golden/transformers/" + family);
   if (!folder) return;
   CAPTURE(family);
-  const SafeTensors weights = SafeTensors::open(*folder / "model.safetensors"), expected = SafeTensors::open(*folder / "expected.safetensors");
+  const SafeTensors weights = SafeTensors::open(*folder / "model.safetensors"),
+                    expected = SafeTensors::open(*folder / "expected.safetensors");
   const Json numbers = read_json(*folder / "expected.json");
   Llama::On<B> model(config_of(read_json(*folder / "config.json")), Rng(0));
   std::size_t read = 0;
@@ -65,7 +66,8 @@ void compare(const std::string& family, double tolerance, double gradient_tolera
   const Tensor<B> logits = model(ids, flow).logits;
   CHECK(golden::deviation(logits, expected, "logits") < tolerance);
   const Tensor<B> loss = cross_entropy(logits, shifted(golden::ids<B>(expected, "labels")));
-  CHECK(static_cast<double>(loss.item()) == doctest::Approx(required<double>(numbers, "loss", "expected.json")).epsilon(std::max(tolerance, 1e-6)));
+  CHECK(static_cast<double>(loss.item()) ==
+        doctest::Approx(required<double>(numbers, "loss", "expected.json")).epsilon(std::max(tolerance, 1e-6)));
   tape.backward(loss);
   std::size_t gradients = 0;
   for_each_param(model, [&](const std::string& ours, const Param<B>& p) {

@@ -22,7 +22,8 @@ void compare(const std::string& name, bool attend_current, double tolerance) {
   CHECK(golden::deviation(our_rest, file, "rest") < tolerance);
   const Index n = our_out.size(), m = our_rest.size();
   const Tensor<B> both = concat_rows(std::vector<Tensor<B>>{reshape(our_out, {n}), reshape(our_rest, {m})});
-  const Tensor<B> projection = concat_rows(std::vector<Tensor<B>>{reshape(golden::tensor<B>(file, "grad_out"), {n}), reshape(golden::tensor<B>(file, "grad_rest"), {m})});
+  const Tensor<B> projection = concat_rows(std::vector<Tensor<B>>{reshape(golden::tensor<B>(file, "grad_out"), {n}),
+                                                                  reshape(golden::tensor<B>(file, "grad_rest"), {m})});
   tape.backward(both, projection.value());
   CHECK(golden::deviation(Tensor<B>(q.grad()), file, "grad_q") < tolerance);
   CHECK(golden::deviation(Tensor<B>(k.grad()), file, "grad_k") < tolerance);
@@ -44,8 +45,10 @@ void compare_weights(const std::string& name, bool attend_current, double tolera
   for (Index a = 0; a < n; ++a)
     for (Index j = 0; j < t; ++j)
       for (Index b = 0; b < h; ++b) unit.data()[((a * t + j) * h + b) * wide + j] = 1;
-  const auto out = stickbreaking_attention(widen(swap_axes(golden::tensor<B>(file, "q"), 1)), widen(swap_axes(golden::tensor<B>(file, "k"), 1)), unit,
-                                           file.at("scale").values<double>()[0], attend_current).out;
+  const auto out = stickbreaking_attention(widen(swap_axes(golden::tensor<B>(file, "q"), 1)),
+                                           widen(swap_axes(golden::tensor<B>(file, "k"), 1)), unit,
+                                           file.at("scale").values<double>()[0], attend_current)
+                       .out;
   CHECK(golden::deviation(swap_axes(slice_columns(out, 0, t), 1), file, "weights") < tolerance);
 }
 

@@ -37,7 +37,8 @@ void compare(const std::string& file, double tolerance, bool loose) {
   const auto n = static_cast<Index>(text.size()) - 1;
   const Tensor<B> scores = model(Ids<B>({1, n}, std::vector<Id>(text.begin(), text.end() - 1)), {}).logits;
   const Tensor<B> loss = cross_entropy(scores, Ids<B>({1, n}, std::vector<Id>(text.begin() + 1, text.end())));
-  CHECK(std::abs(static_cast<double>(loss.item()) - required<double>(slice, "mean_nll_nats", "golden.json")) < (loose ? 0.05 : tolerance));
+  CHECK(std::abs(static_cast<double>(loss.item()) - required<double>(slice, "mean_nll_nats", "golden.json")) <
+        (loose ? 0.05 : tolerance));
   if (loose) return;
 
   // llama2.c counts 200 steps from the beginning token on; a step shows the token that follows it, and a further beginning ends.

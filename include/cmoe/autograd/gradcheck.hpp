@@ -53,7 +53,8 @@ GradientDeviation gradcheck_leaves(F&& f, const std::vector<std::pair<std::strin
         B::upload(leaf->size(), values.data(), leaf->data());
         return x == old ? 0 : objective();
       };
-      const double above = moved(old + step), below = moved(old - step), difference = (above - below) / ((old + step) - (old - step));
+      const double above = moved(old + step), below = moved(old - step),
+                   difference = (above - below) / ((old + step) - (old - step));
       moved(old);
       double deviation = std::abs(back[at] - difference) / std::max(1.0, std::abs(difference));
       if (std::isnan(deviation)) deviation = std::numeric_limits<double>::infinity();

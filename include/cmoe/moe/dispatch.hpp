@@ -85,8 +85,8 @@ template <class B>
 Tensor<B> grouped_matmul(const Tensor<B>& x, const Tensor<B>& w, const std::vector<Index>& offsets) {
   using Real = typename B::Scalar;
   const Shape &xs = x.shape(), &ws = w.shape();
-  check(xs.rank() == 2 && ws.rank() == 3 && xs[1] == ws[1] && static_cast<Index>(offsets.size()) == ws[0] + 1 && offsets[0] == 0 && offsets.back() == xs[0] &&
-            std::is_sorted(offsets.begin(), offsets.end()),
+  check(xs.rank() == 2 && ws.rank() == 3 && xs[1] == ws[1] && static_cast<Index>(offsets.size()) == ws[0] + 1 && offsets[0] == 0 &&
+            offsets.back() == xs[0] && std::is_sorted(offsets.begin(), offsets.end()),
         "grouped_matmul: ", xs, " · ", ws, " in ", static_cast<Index>(offsets.size()) - 1, " groups");
   const Index groups = ws[0], k = ws[1], n = ws[2];
   Array<B> y({xs[0], n});

@@ -32,7 +32,8 @@ void expect_module(Make&& make, Run&& run, double tolerance = 1e-6) {
     if (!p.frozen()) trained.emplace_back(name, &p);
   });
   const auto reported = static_cast<Index>(names.size());
-  check(born == reported, ErrorKind::misuse, "expect_module: building it made ", born, " parameters but visit() reports ", reported);
+  check(born == reported, ErrorKind::misuse, "expect_module: building it made ", born, " parameters but visit() reports ",
+        reported);
 
   {
     Tape<B> tape;

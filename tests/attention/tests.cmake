@@ -1,0 +1,1 @@
+cmoe_test(attention unit attention/attention_test.cpp)

@@ -1,0 +1,59 @@
+#include <doctest/doctest.h>
+
+#include "cmoe/cpu/cpu.hpp"
+#include "cmoe/models/llama.hpp"
+#include "cmoe/models/moduleformer.hpp"
+
+using namespace cmoe;
+using B = Cpu<float>;
+
+namespace {
+
+std::string refusal(auto change) {
+  DecoderConfig c;
+  change(c);
+  try {
+    c.validate();
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::config);
+    return e.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("sizes that make no sense are refused by name") {
+  CHECK(refusal([](DecoderConfig&) {}) == "accepted");
+  CHECK(refusal([](DecoderConfig& c) { c.vocabulary = 0; }) == "decoder: vocabulary is 0, it must be positive");
+  CHECK(refusal([](DecoderConfig& c) { c.layers = -1; }) == "decoder: layers is -1, it must be positive");
+  CHECK(refusal([](DecoderConfig& c) { c.kv_heads = 3; }) == "decoder: 4 heads are not a multiple of 3 key heads");
+  CHECK(refusal([](DecoderConfig& c) { c.heads = c.kv_heads = 3; }) == "decoder: width 128 is not a multiple of 3 heads");
+  CHECK(refusal([](DecoderConfig& c) { c.heads = c.kv_heads = 3, c.head_size = 8; }) == "accepted");
+  CHECK(refusal([](DecoderConfig& c) { c.head_size = -2; }) != "accepted");
+  CHECK(refusal([](DecoderConfig& c) { c.norm_epsilon = 0; }) != "accepted");
+  CHECK(refusal([](DecoderConfig& c) { c.rotary_base = -1; }) != "accepted");
+}
+
+TEST_CASE("a model refuses a boundary outside its layers and an odd head size") {
+  Llama::Config config;
+  config.boundary = 6;
+  CHECK_THROWS_WITH_AS(Llama::On<B>(config, Rng(1)), "adapted: boundary 6 of 5 layers", Error);
+  config.boundary = 0;
+  config.head_size = 5;
+  CHECK_THROWS_AS(Llama::On<B>(config, Rng(1)), Error);
+}
+
+TEST_CASE("a modular model refuses routers and heads that cannot be") {
+  const auto make = [](auto change) {
+    ModuleFormer::Config c{.vocabulary = 10, .width = 8, .layers = 1};
+    change(c);
+    ModuleFormer::On<B>(c, Rng(1));
+  };
+  CHECK_NOTHROW(make([](auto&) {}));
+  CHECK_THROWS_AS(make([](auto& c) { c.layers = 0; }), Error);
+  CHECK_THROWS_AS(make([](auto& c) { c.block.mix.heads = 3; }), Error);
+  CHECK_THROWS_AS(make([](auto& c) { c.block.feed.hidden = 0; }), Error);
+  CHECK_THROWS_WITH_AS(make([](auto& c) { c.block.feed.router.chosen = 9; }), "router: top-9 of 8 experts", Error);
+  CHECK_THROWS_AS(make([](auto& c) { c.block.mix.router.experts = 0; }), Error);
+}

@@ -1,0 +1,1 @@
+cmoe_test(moe unit moe/routing_test.cpp)

@@ -1,0 +1,1 @@
+cmoe_test(pet unit pet/lora_test.cpp)

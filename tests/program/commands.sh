@@ -1,0 +1,33 @@
+# Every command once, and the files that a run leaves.
+source "$(dirname "$0")/common.sh" "$@"
+cd "$scratch" || exit 1
+
+"$cmoe" --version | grep -qE '^cmoe [0-9]+\.[0-9]+\.[0-9]+ \(kernel (baseline|avx2|avx512), [0-9]+ threads\)$' || fail "--version"
+for command in demo learn evaluate generate tokenize inspect make-stream; do
+  "$cmoe" $command --help | grep -q -- --help || fail "$command --help"
+done
+"$cmoe" learn --method pmoe --help | grep -q -- --pmoe-boundary || fail "the options of pmoe are not in its help"
+"$cmoe" learn --method pmoe --help | grep -q -- --replay-memory && fail "the options of replay are in pmoe's help"
+[[ $("$cmoe" tokenize --text 'AB é' --json) == '{"ids":[65,66,32,195,169],"pieces":['* ]] || fail "tokenize --json"
+"$cmoe" make-stream --out stream --tasks reverse,cipher >/dev/null || fail "make-stream"
+[[ -f stream/reverse/train.json && -f stream/reverse/eval.json && -f stream/cipher/test.json ]] || fail "files of make-stream"
+printf 'method = "none"\n' >unused
+printf '[learn]\ntask-steps=3\nbatch=4\n' >options.ini
+"$cmoe" --config options.ini learn --method pmoe --stream stream --test-limit 6 --out run --json --quiet >result.json || fail "learn"
+grep -q '"AP"' result.json || fail "learn --json has no metrics"
+grep -q '"task_steps": 3' run/run.json || fail "--config was not read"
+for file in run.json scores.csv metrics.json log.jsonl report.html checkpoint/state.safetensors adapter/adapter.safetensors; do
+  [[ -s run/$file ]] || fail "the run has no $file"
+done
+[[ $(head -1 run/scores.csv) == "after,cipher,reverse" && $(wc -l <run/scores.csv) -eq 4 ]] || fail "scores.csv: $(cat run/scores.csv)"
+"$cmoe" inspect run | grep -q '^experts *2$' || fail "inspect shows no experts"
+"$cmoe" inspect run/adapter/adapter.safetensors | grep -q 'gate.weight' || fail "inspect of the adapter"
+"$cmoe" evaluate --run run --stream stream --test-limit 6 --json --quiet | grep -q '"cipher"' || fail "evaluate --run --stream"
+printf 'the boy eats the wet fox.\n' >text.txt
+"$cmoe" evaluate --run run --text text.txt --json --quiet | grep -q '"perplexity"' || fail "evaluate --text"
+"$cmoe" generate --run run --prompt 'REVERSE: abc' --max-tokens 5 --json --quiet | grep -q '"prompt_ids":\[257,82' || fail "generate --run"
+printf 'REVERSE: abc' | "$cmoe" generate --prompt - --max-tokens 3 --temperature 1 --seed 5 --json --quiet >a
+"$cmoe" generate --prompt 'REVERSE: abc' --max-tokens 3 --temperature 1 --seed 5 --json --quiet >b
+grep -q '"ids":\[[0-9]' a || fail "generate --temperature 1 made nothing"
+[[ $(grep -o '"ids":[^]]*' a) == "$(grep -o '"ids":[^]]*' b)" ]] || fail "the same seed gives another text"
+finish

@@ -1,0 +1,16 @@
+# The program as users and scripts call it: results, files, resuming, refusals.
+if(TARGET cmoe_program)
+  foreach(name commands resume refusals)
+    add_test(NAME program_${name} COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE:cmoe_program>)
+    set_tests_properties(program_${name} PROPERTIES LABELS unit FIXTURES_REQUIRED program_backbone TIMEOUT 600
+      ENVIRONMENT "CMOE_CACHE=${CMAKE_BINARY_DIR}/program-cache;CMOE_BUILTIN_STEPS=12;CMOE_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+  endforeach()
+  add_test(NAME program_backbone COMMAND cmoe_program generate --prompt "COPY: abc" --max-tokens 2 --quiet)
+  add_test(NAME program_backbone_modular COMMAND cmoe_program learn --method moduleformer --task-steps 1 --order cipher --test-limit 2
+    --quiet --out ${CMAKE_BINARY_DIR}/program-cache/modular-${CMAKE_PROJECT_VERSION}-run --resume)
+  set_tests_properties(program_backbone program_backbone_modular PROPERTIES LABELS unit FIXTURES_SETUP program_backbone
+    ENVIRONMENT "CMOE_CACHE=${CMAKE_BINARY_DIR}/program-cache;CMOE_BUILTIN_STEPS=12")
+  add_test(NAME program_report COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/report.sh $<TARGET_FILE:cmoe_program>)
+  set_tests_properties(program_report PROPERTIES LABELS slow SKIP_RETURN_CODE 77 FIXTURES_REQUIRED program_backbone TIMEOUT 600
+    ENVIRONMENT "CMOE_CACHE=${CMAKE_BINARY_DIR}/program-cache;CMOE_BUILTIN_STEPS=12")
+endif()
