@@ -19,8 +19,8 @@ Product<Real> make_product(Form form, Index m, Index n, Index k, Real alpha, con
   return {m, n, k, alpha, left, right, accumulate, c, ldc, 1};
 }
 
-// How a product is cut: into blocks that fit the caches, and further while there are few blocks and much work, for the threads.
-// The cut depends on the sizes alone, and an element's bits do not depend on the cut.
+// How a product is cut: into blocks that fit the caches, and for several threads into a few blocks for each if there is work for
+// them. An element's bits do not depend on the cut, so the cut may depend on the number of threads.
 struct Cut {
   Index rows, columns;              // of a block
   Index blocks_down, blocks_along;  // how many
@@ -28,13 +28,13 @@ struct Cut {
 };
 
 inline Cut cut(Index m, Index n, Index k) {
-  constexpr Index most_rows = 280, most_columns = 1024, fewest_rows = 28, fewest_columns = 64;
+  constexpr Index most_rows = 560, most_columns = 1024, fewest_rows = 28, fewest_columns = 64;
+  constexpr Index worthwhile = Index{1} << 22;  // multiply-adds of a block
   const auto ceil_divide = [](Index a, Index b) { return (a + b - 1) / b; };
-  Index down = std::max<Index>(1, ceil_divide(m, most_rows)), along = std::max<Index>(1, ceil_divide(n, most_columns));
+  const Index threads = pool().threads(), wanted = threads == 1 ? 1 : 3 * threads;
   const Index work = std::max<Index>(m, 16) * std::max<Index>(n, 16) * k;  // few rows cost as much: they wait for memory
-  for (Index blocks; (blocks = down * along) < 16;) {
-    const Index worthwhile = Index{1} << (blocks < 4 ? 22 : 25);  // multiply-adds of a block
-    if (work < 2 * worthwhile * blocks) break;
+  Index down = std::max<Index>(1, ceil_divide(m, most_rows)), along = std::max<Index>(1, ceil_divide(n, most_columns));
+  while (down * along < wanted && work >= 2 * worthwhile * down * along) {
     if (m / down >= n / along && m / down >= 2 * fewest_rows) ++down;
     else if (n / along >= 2 * fewest_columns) ++along;
     else break;

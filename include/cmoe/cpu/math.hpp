@@ -123,14 +123,25 @@ template <class Real, int Bytes>
 [[gnu::always_inline]] inline Pack<Real, Bytes> exp(const Pack<Real, Bytes>& x) {
   using F = detail::Format<Real>;
   using P = Pack<Real, Bytes>;
-  const P inside = select(x > F::exp_highest, F::exp_highest, select(x < F::exp_lowest, F::exp_lowest, x));
+  // What would vanish is 0 at once: to arrive at it by underflow costs a hundred times as much.
+  const auto vanishes = x < F::exp_lowest;
+  const P inside = select(vanishes, P(0), select(x > F::exp_highest, F::exp_highest, x));
   const auto part = detail::exponent(inside);
   // 2^n in two factors, so that results near the ends of the range, and beyond, come out right.
   const P half = part.n * 0.5 + P(F::rounder);
-  return (1 + part.tail) * detail::power_of_two(half) * detail::power_of_two(part.rounded - (half - P(F::rounder)));
+  const P y = (1 + part.tail) * detail::power_of_two(half) * detail::power_of_two(part.rounded - (half - P(F::rounder)));
+  return select(vanishes, P(0), y);
 }
 
 namespace detail {
+
+// e^x where that is a normal number.
+template <class Real, int Bytes>
+[[gnu::always_inline]] inline Pack<Real, Bytes> exp_inside(const Pack<Real, Bytes>& x) {
+  const auto part = exponent(x);
+  const Pack<Real, Bytes> power = power_of_two(part.rounded);
+  return fma(power, part.tail, power);
+}
 
 // e^x − 1 for |x| up to 40, where 2^n and its neighbours are normal numbers.
 template <class Real, int Bytes>

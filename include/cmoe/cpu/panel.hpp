@@ -23,22 +23,45 @@ struct Operand {
   }
 };
 
-// Rows become columns: log2(width) rounds that interleave row i with row i + width/2.
+// Two rounds of a transpose, on numbers inside slices of 16 bytes and on the slices, since machines shuffle the two with
+// different instructions. Interleaving i with i + n/2 moves one bit of the row's number into the column's and the rows' bits
+// round; after log2(n) rounds rows and columns have changed places. Keeping evens and odds apart does the same backwards.
+template <class P, int... I>
+[[gnu::always_inline]] inline void interleave_in_slices(const P& a, const P& b, P& low, P& high, std::integer_sequence<int, I...>) {
+  constexpr int w = P::width, s = 16 / static_cast<int>(sizeof(real_of<P>));
+  low = P(__builtin_shufflevector(a.v, b.v, (I / s * s + I % s / 2 + I % 2 * w)...));
+  high = P(__builtin_shufflevector(a.v, b.v, (I / s * s + I % s / 2 + I % 2 * w + s / 2)...));
+}
+template <class P, int... I>
+[[gnu::always_inline]] inline void split_slices(const P& a, const P& b, P& even, P& odd, std::integer_sequence<int, I...>) {
+  constexpr int s = 16 / static_cast<int>(sizeof(real_of<P>));
+  even = P(__builtin_shufflevector(a.v, b.v, (I / s * 2 * s + I % s)...));
+  odd = P(__builtin_shufflevector(a.v, b.v, (I / s * 2 * s + I % s + s)...));
+}
+
+// Rows become columns.
 template <class P>
 [[gnu::always_inline]] inline void transpose(P (&rows)[P::width]) {
-  constexpr int w = P::width;
-  const auto interleave = []<int First, int... I>(const P& a, const P& b, std::integer_sequence<int, First>,
-                                                  std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-    return P(__builtin_shufflevector(a.v, b.v, (First + I / 2 + (I % 2) * w)...));
-  };
-#pragma GCC unroll 4
-  for (int round = 1; round < w; round *= 2) {
-    P mixed[w];
+  constexpr int w = P::width, s = 16 / static_cast<int>(sizeof(real_of<P>)), slices = w / s;
+  constexpr auto lanes = std::make_integer_sequence<int, w>{};
+  P mixed[w];
+#pragma GCC unroll 2
+  for (int round = 1; round < s; round *= 2) {
 #pragma GCC unroll 8
     for (int i = 0; i < w / 2; ++i) {
-      constexpr auto all = std::make_integer_sequence<int, w>{};
-      mixed[2 * i] = interleave(rows[i], rows[i + w / 2], std::integer_sequence<int, 0>{}, all);
-      mixed[2 * i + 1] = interleave(rows[i], rows[i + w / 2], std::integer_sequence<int, w / 2>{}, all);
+      const int group = i / (s / 2) * s, at = i % (s / 2);  // s rows at a time: row `at` of the group with row at + s/2
+      interleave_in_slices(rows[group + at], rows[group + at + s / 2], mixed[group + 2 * at], mixed[group + 2 * at + 1], lanes);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < w; ++i) rows[i] = mixed[i];
+  }
+#pragma GCC unroll 2
+  for (int round = 1; round < slices; round *= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < w / 2; ++i) {
+      const int pair = i / s, column = i % s;  // slices of rows column, column + s, column + 2 s, ...
+      split_slices(rows[2 * pair * s + column], rows[(2 * pair + 1) * s + column], mixed[pair * s + column],
+                   mixed[(pair + slices / 2) * s + column], lanes);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < w; ++i) rows[i] = mixed[i];

@@ -10,6 +10,18 @@ namespace cmoe::cpu {
 
 namespace detail {
 
+// The log of the smallest normal number. Less than that is nothing: weights are not computed among the subnormal numbers, where
+// arithmetic is a hundred times slower, and once a stick is that short its walk has no more effect.
+template <class Real>
+inline constexpr Real log_of_nothing = sizeof(Real) == 4 ? Real(-87.3365) : Real(-708.396);
+
+template <class Real>
+bool all_used_up(Index rows, const Real* log_rest) {
+  for (Index i = 0; i < rows; ++i)
+    if (!(log_rest[i] < log_of_nothing<Real>)) return false;
+  return true;
+}
+
 // A chunk of scores s (keys, row_block) becomes the weights A = e^{s + log of what is left after this key}; log_rest (rows)
 // goes on from chunk to chunk. With `shares` the shares β = σ(s) are written too, 0 where the key is not seen. Row i sees the
 // first `seen` + i keys of the chunk; the others take nothing and leave the stick as it is.
@@ -29,7 +41,9 @@ struct StickChunk {
         const P e = exp(-abs(s)), u = 1 + e;
         const P softplus_of_s = max(s, P(0)) + log_of_normal<Real, Bytes>(u, P(0), e - (u - 1));
         rest = select(sees, rest - softplus_of_s, rest);
-        select(sees, exp(s + rest), P(0)).store(scores + at);
+        const P log_weight = select(sees, s + rest, P(-std::numeric_limits<Real>::infinity()));
+        const P weight = exp_inside<Real, Bytes>(max(P(log_of_nothing<Real>), log_weight));
+        select(log_weight < log_of_nothing<Real>, P(0), weight).store(scores + at);
         if constexpr (WithShares) select(sees, select(s < 0, e, P(1)) / u, P(0)).store(shares + at);
       }
       rest.store(log_rest + row);
@@ -86,7 +100,9 @@ void stickbreaking_attention(const AttentionShape& shape, Real scale, bool atten
         for_chunks_backwards(window.first, window.end_of_rows(row, rows), [&](Index key, Index keys) {
           multiply(Form::nt, keys, rows, D, scale, keys_of.row(key), keys_of.step, queries_of.row(row), queries_of.step, false,
                    scores, row_block);
+          const bool used_up = all_used_up(rows, rest);
           dispatch<StickChunk<false>>(rows, keys, window.end_of(row) - key, scores, static_cast<Real*>(nullptr), rest);
+          if (used_up) return;  // the walk goes on for log_rest alone
           multiply(Form::tn, rows, D, keys, Real(1), scores, row_block, values_of.row(key), values_of.step, true,
                    results_of.row(row), results_of.step);
         });
@@ -129,12 +145,15 @@ void stickbreaking_attention_back(const AttentionShape& shape, Real scale, bool 
         const Index step = queries_of.step, end = window.end_of_rows(row, rows);
         std::fill_n(rest, 3 * row_block, Real(0));
         for (Index i = 0; drest && i < rows; ++i) level[i] = drest[(n * T + row + i) * H + h];
+        Index oldest = end;  // nothing is taken from the keys before it, so their scores have no slope
         for_chunks_backwards(window.first, end, [&](Index key, Index keys) {
+          if (all_used_up(rows, rest)) return;
+          oldest = key;
           Real* const scores = weights + key * row_block;
           multiply(Form::nt, keys, rows, D, scale, keys_of.row(key), keys_of.step, query, step, false, scores, row_block);
           dispatch<StickChunk<true>>(rows, keys, window.end_of(row) - key, scores, shares + key * row_block, rest);
         });
-        for_chunks(window.first, end, [&](Index key, Index keys) {
+        for_chunks(oldest, end, [&](Index key, Index keys) {
           const Real* const taken = weights + key * row_block;
           multiply(Form::nt, keys, rows, D, Real(1), values_of.row(key), values_of.step, dresult, step, false, slopes, row_block);
           dispatch<StickChunkBack>(rows, keys, taken, static_cast<const Real*>(shares + key * row_block),
