@@ -157,16 +157,16 @@ class Tape {
       ~Rewind() {
         auto* base = reinterpret_cast<std::byte*>(tape.chunk_);
         tape.chunk_->used = static_cast<std::size_t>(at - base);
-        if (tape.chunk_->used == first && tape.chunk_->previous) tape.release(tape.chunk_);
+        if (tape.chunk_->used == chunk_start && tape.chunk_->previous) tape.release(tape.chunk_);
       }
     } const rewind{*this, reinterpret_cast<std::byte*>(step)};
     step->finish(step, play);
   }
 
-  static constexpr std::size_t first = (sizeof(Chunk) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
+  static constexpr std::size_t chunk_start = (sizeof(Chunk) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
   void add_chunk(std::size_t need) {
-    const std::size_t size = std::max(chunk_bytes, need + first);
-    chunk_ = new (detail::allocate_block(size)) Chunk{chunk_, first, size};
+    const std::size_t size = std::max(chunk_bytes, need + chunk_start);
+    chunk_ = new (detail::allocate_block(size)) Chunk{chunk_, chunk_start, size};
   }
   void release(Chunk* chunk) {
     chunk_ = chunk->previous;
