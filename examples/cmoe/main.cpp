@@ -89,10 +89,10 @@ class CommandConfig : public CLI::ConfigTOML {
  public:
   explicit CommandConfig(std::string command) : command_(std::move(command)) {}
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
-    std::vector<CLI::ConfigItem> items = CLI::ConfigTOML::from_config(in);
-    for (CLI::ConfigItem& item : items)
+    std::vector<CLI::ConfigItem> read = CLI::ConfigTOML::from_config(in);
+    for (CLI::ConfigItem& item : read)
       if (item.parents.empty() && item.name != "threads" && !command_.empty()) item.parents = {command_};
-    return items;
+    return read;
   }
 
  private:

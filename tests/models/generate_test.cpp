@@ -57,7 +57,7 @@ TEST_CASE("generation over the cache gives what computing everything anew gives"
   PMoE::Config config = sizes(PMoE::Config{});
   config.boundary = 1;
   PMoE::On<B> pmoe(config, Rng(1));
-  for (std::uint64_t t : {0, 1}) pmoe.add_task(Rng(t));
+  for (const std::uint64_t t : {0u, 1u}) pmoe.add_task(Rng(t));
   pmoe.gate.active = 2;
   for_each_param(pmoe, [](const std::string& name, Param<B>& p) {
     Rng rng = Rng(3).fork(name);

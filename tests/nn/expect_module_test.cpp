@@ -109,7 +109,7 @@ TEST_CASE("whole models are modules: Llama, PMoE with two tasks, ModuleFormer wi
         config.boundary = 1;
         config.shallow.rank = config.deep.rank = 2;
         PMoE::On<B> model(config, Rng(1));
-        for (std::uint64_t t : {0, 1}) model.add_task(Rng(t));
+        for (const std::uint64_t t : {0u, 1u}) model.add_task(Rng(t));
         model.gate.active = 2;
         return model;
       },

@@ -98,7 +98,7 @@ TEST_CASE("6. with the oracle's gate a task's logits are bit-identical before an
   for (Run* r : {&run, &loose}) r->train(task(1));
   const auto logits_of = [&](const Run& r) { return logits(r.learner.model(), b, oracle_gates<small::B>(3, r.task_number, 0)); };
   const T before = logits_of(run), before_loose = logits_of(loose);
-  for (std::uint64_t later : {2, 3})
+  for (const std::uint64_t later : {2u, 3u})
     for (Run* r : {&run, &loose}) r->train(task(later));
   CHECK(difference(logits_of(run), before) == 0);
   CHECK(difference(logits_of(loose), before_loose) > 1e-3);  // the ablation: a plastic shallow LoRA moves old tasks
@@ -119,7 +119,7 @@ TEST_CASE("17. a model with one more masked expert takes the parameters of the s
 
 TEST_CASE("the router is trained on the batch and as many tasks' remembered prompts, and learns to tell them apart") {
   Run run(ShallowPolicy::first_task);
-  for (std::uint64_t t : {1, 2}) run.train(task(t));
+  for (const std::uint64_t t : {1u, 2u}) run.train(task(t));
   const EncodedTask third = task(3);
   run.learner.before_task(2, third);
   const Batch<small::B> all = make_batch<small::B>(third.train, 0, third.train.size());
