@@ -66,6 +66,7 @@ void pretrain(Model& model, const char* name, const Pretraining& how, Progress& 
   optimizer.add_module(model);
   const Schedule schedule{.decay = Decay::cosine, .warmup = 40, .floor = 0.02};
   double smooth = 0;
+  const double begun = now();
   for (Index step = 0; step < how.steps; ++step) {
     const StepResult result = training_step(optimizer, schedule, step, how.steps, 1, [&](Index) {
       const Batch<Backend> batch = pretraining_batch(skills, bytes, how, rng.fork(static_cast<std::uint64_t>(step)));
@@ -76,12 +77,12 @@ void pretrain(Model& model, const char* name, const Pretraining& how, Progress& 
       return loss;
     });
     smooth = step == 0 ? result.terms[0].second : 0.98 * smooth + 0.02 * result.terms[0].second;
-    const double rate = progress.seconds() / static_cast<double>(step + 1);
+    const double rate = (now() - begun) / static_cast<double>(step + 1);
     progress.update(std::string(name) + " step " + std::to_string(step + 1) + "/" + std::to_string(how.steps) + "  loss " +
                     fixed(smooth, 3) + "  eta " + fixed(rate * static_cast<double>(how.steps - step - 1), 0) + " s");
     check(!interrupted, ErrorKind::misuse, "interrupted while training the built-in model; nothing was kept, run the command again");
   }
-  progress.keep(std::string("built-in ") + name + " trained, loss " + fixed(smooth, 3) + ", " + fixed(progress.seconds(), 0) + " s");
+  progress.keep(std::string("built-in ") + name + " trained, loss " + fixed(smooth, 3) + ", " + fixed(now() - begun, 0) + " s");
 }
 
 fs::path cache_folder() {
@@ -103,8 +104,7 @@ void cached(Model& model, const char* name, const Pretraining& how, Progress& pr
       progress.keep("the cached model is not usable and is trained again: " + std::string(error.what()));
     }
   }
-  Progress own(progress);
-  pretrain(model, name, how, own);
+  pretrain(model, name, how, progress);
   try {
     fs::create_directories(path.parent_path());
     save_parameters(path, model, {{"format", "cmoe"}, {"model", name}});
@@ -146,11 +146,12 @@ ModuleFormer::On<Backend> load_moduleformer(const ModelOptions& options, Progres
   check(options.model == "builtin", ErrorKind::config, "method moduleformer needs a ModuleFormer model and ", options.model,
         " is a decoder of the Llama family; use --model builtin");
   ModuleFormer::Config config;
+  config.layers = 3;
   config.block.mix = {.size = 128, .heads = 4, .router = {.experts = 4, .chosen = 2, .gating_size = 0}};
   config.block.feed = {.hidden = 128, .router = {.experts = 8, .chosen = 2, .gating_size = 0}};
   config.context = 512;
   ModuleFormer::On<Backend> model(config, Rng(pretraining_seed).fork("builtin"));
-  cached(model, "moduleformer", {.steps = pretraining_steps(2500)}, progress);
+  cached(model, "moduleformer", {.steps = pretraining_steps(1500)}, progress);
   return model;
 }
 

@@ -61,12 +61,12 @@ class Tape {
 
   // The same where the caller knows whether a gradient is wanted: for operations on lists of tensors.
   template <class F>
-  static Tensor<B> record_if(bool wanted, Array<B> y, F&& back) {
+  static Tensor<B> record_if(bool wanted, Array<B>&& y, F&& back) {
     if (!active_ || !wanted) return Tensor<B>(std::move(y));
     detail::SlotRef<B> slot = active_->new_slot();
     active_->push([slot, back = std::forward<F>(back)]() mutable {
       if (!slot->grad) return;  // the loss does not depend on y
-      const Array<B> dy = std::exchange(slot->grad, {});
+      const Array<B> dy = std::move(slot->grad);
       back(dy);
     });
     return Tensor<B>(std::move(y), std::move(slot));
@@ -79,7 +79,7 @@ class Tape {
     detail::SlotRef<B> first = active_->new_slot(), second = active_->new_slot();
     active_->push([first, second, back = std::forward<F>(back)]() mutable {
       if (!first->grad && !second->grad) return;
-      const Array<B> dy = std::exchange(first->grad, {}), dz = std::exchange(second->grad, {});
+      const Array<B> dy = std::move(first->grad), dz = std::move(second->grad);
       back(dy, dz);
     });
     return {Tensor<B>(std::move(y), std::move(first)), Tensor<B>(std::move(z), std::move(second))};

@@ -130,7 +130,7 @@ class Tensor {
 
  private:
   friend class Tape<B>;
-  Tensor(Array<B> value, detail::SlotRef<B> slot) : value_(std::move(value)), slot_(std::move(slot)) {}
+  Tensor(Array<B>&& value, detail::SlotRef<B>&& slot) : value_(std::move(value)), slot_(std::move(slot)) {}
 
   Array<B> value_;
   detail::SlotRef<B> slot_;

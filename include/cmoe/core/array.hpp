@@ -63,7 +63,7 @@ class Array {
   }
 
  private:
-  Shape shape_{0};
+  Shape shape_ = Shape::nothing();
   typename B::Buffer buffer_;
   T* data_ = nullptr;
 };

@@ -26,6 +26,13 @@ class Shape {
 
   Shape() = default;
   Shape(std::initializer_list<Index> sizes) { for (Index n : sizes) push_back(n); }
+  // The shape of an array that holds nothing: one axis of size 0.
+  static Shape nothing() {
+    Shape shape;
+    shape.rank_ = 1;
+    shape.size_ = shape.sizes_[0] = 0;
+    return shape;
+  }
   // Copies the sizes in use only: shapes are copied more often than anything else in a recorded operation.
   Shape(const Shape& other) : size_(other.size_), rank_(other.rank_) {
     for (std::size_t i = 0; i < static_cast<std::size_t>(rank_); ++i) sizes_[i] = other.sizes_[i];
