@@ -60,7 +60,7 @@ TEST_CASE("pieces merge best score first, the leftmost on equal scores") {
   CHECK(tokenizer.encode("\xC3\xA8") == std::vector<Id>{259, 198, 171});  // an unknown one its bytes + 3
   CHECK(tokenizer.encode("<0x41>").size() == 7);                          // byte tokens cannot be spelt
   CHECK(tokenizer.bos() == 1);
-  CHECK(tokenizer.eos() == 2);
+  CHECK(tokenizer.eos() == 1);
   CHECK(!tokenizer.separator());
   const auto equal = Llama2cTokenizer::parse(samples::tokenizer({{" ", 0}, {"a", 0}, {"aa", 0}}), "t");
   CHECK(equal.encode("aaa") == std::vector<Id>{259, 261, 260});

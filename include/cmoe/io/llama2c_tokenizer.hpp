@@ -71,7 +71,7 @@ class Llama2cTokenizer {
     for (Id id : ids) {
       std::string_view part = stored(id);
       char byte = 0;
-      if (id == *bos() || id == *eos()) {
+      if (id == *bos() || id == sentence_end) {
         strip = strip || id == *bos();
         continue;
       }
@@ -91,12 +91,13 @@ class Llama2cTokenizer {
   float score(Id id) const { return stored(id), scores_[static_cast<std::size_t>(id)]; }
   Id size() const { return static_cast<Id>(pieces_.size()); }
   std::optional<Id> bos() const { return 1; }
-  std::optional<Id> eos() const { return 2; }
+  // What ends a text: llama2.c trains on texts that BOS opens one after another, the vocabulary's own end is never seen.
+  std::optional<Id> eos() const { return *bos(); }
   std::optional<Id> separator() const { return std::nullopt; }
   std::optional<Id> pad() const { return std::nullopt; }
 
  private:
-  static constexpr Id first_byte = 3, first_piece = 259;
+  static constexpr Id sentence_end = 2, first_byte = 3, first_piece = 259;
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
   struct Symbol {
