@@ -96,6 +96,7 @@
 #include "cmoe/continual/text_scores.hpp"           // exact match, ROUGE, edit similarity
 #include "cmoe/continual/metrics.hpp"               // the matrix of scores and every number made of it
 #include "cmoe/continual/learner.hpp"               // what a method is
+#include "cmoe/continual/replay.hpp"                // items of past tasks, trained on again
 #include "cmoe/continual/sequential.hpp"            // one set of weights for all tasks: fine-tuning, LoRA, replay
 #include "cmoe/continual/per_task.hpp"              // one LoRA a task, told which: the bound
 #include "cmoe/continual/pmoe_learner.hpp"          // how PMoE learns a stream

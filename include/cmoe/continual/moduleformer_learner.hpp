@@ -1,7 +1,7 @@
 // How ModuleFormer learns a stream: new modules for each task, the old ones frozen, the router's new rows trained with them.
 #pragma once
 
-#include "cmoe/continual/learner.hpp"
+#include "cmoe/continual/replay.hpp"
 #include "cmoe/models/moduleformer.hpp"
 
 namespace cmoe {
@@ -20,7 +20,7 @@ template <class B>
 class ModuleFormerLearner {
  public:
   ModuleFormerLearner(ModuleFormer::On<B> model, const ModuleFormerConfig& config, const Rng& rng)
-      : model_(std::move(model)), config_(config), rng_(rng) {}
+      : model_(std::move(model)), config_(config), rng_(rng), memory_(config.memory_share, config.memory_batch, rng) {}
 
   void before_task(Index task, const EncodedTask&) {
     freeze(model_);
@@ -31,22 +31,11 @@ class ModuleFormerLearner {
 
   Loss<B> loss(const Batch<B>& batch, Index, Index step) const {
     Loss<B> loss = language_loss(model_(batch.ids, batch.flow()), batch);
-    if (memory_.empty() || config_.memory_batch == 0) return loss;
-    Rng draw = rng_.fork("replay").fork(static_cast<std::uint64_t>(memory_.size())).fork(static_cast<std::uint64_t>(step));
-    std::vector<const Sequence*> old;
-    for (Index i = 0; i < config_.memory_batch; ++i) {
-      const auto& task = memory_[static_cast<std::size_t>(i) % memory_.size()];
-      old.push_back(&task[static_cast<std::size_t>(draw.below(static_cast<Index>(task.size())))]);
-    }
-    const Batch<B> replayed = make_batch<B>(old);
-    loss.add("replay", cross_entropy(model_(replayed.ids, replayed.flow()).logits, replayed.labels));
+    memory_.add_loss(loss, model_, step);
     return loss;
   }
 
-  void after_task(Index task, const EncodedTask& data) {
-    if (config_.memory_share <= 0) return;
-    memory_.push_back(draw_memory(data.train, config_.memory_share, rng_.fork("memory").fork(static_cast<std::uint64_t>(task))));
-  }
+  void after_task(Index task, const EncodedTask& data) { memory_.keep(task, data); }
 
   Flow<B> flow(const Batch<B>& batch, Index) const { return batch.flow(); }
   Tensor<B> gates(const Batch<B>&) const { return {}; }
@@ -57,7 +46,7 @@ class ModuleFormerLearner {
   ModuleFormer::On<B> model_;
   ModuleFormerConfig config_;
   Rng rng_;
-  std::vector<std::vector<Sequence>> memory_;
+  ReplayMemory memory_;
 };
 
 }  // namespace cmoe

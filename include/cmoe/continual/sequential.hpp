@@ -1,7 +1,7 @@
 // Learning one task after another without any protection, and with replay: what everything else is compared with.
 #pragma once
 
-#include "cmoe/continual/learner.hpp"
+#include "cmoe/continual/replay.hpp"
 #include "cmoe/models/llama.hpp"
 
 namespace cmoe {
@@ -17,7 +17,7 @@ class Sequential {
     Index memory_batch = 0;   // old items beside each batch
   };
 
-  Sequential(Model model, const Config& config, const Rng& rng) : model_(std::move(model)), config_(config), rng_(rng) {}
+  Sequential(Model model, const Config& config, const Rng& rng) : model_(std::move(model)), rng_(rng), memory_(config.memory_share, config.memory_batch, rng) {}
 
   void before_task(Index task, const EncodedTask&) {
     if (task > 0 || !has_deltas) return;
@@ -29,21 +29,11 @@ class Sequential {
 
   Loss<B> loss(const Batch<B>& batch, Index, Index step) const {
     Loss<B> loss = language_loss(model_(batch.ids, batch.flow()), batch);
-    if (memory_.empty() || config_.memory_batch == 0) return loss;
-    Rng draw = rng_.fork("replay").fork(static_cast<std::uint64_t>(memory_.size())).fork(static_cast<std::uint64_t>(step));
-    std::vector<const Sequence*> old;
-    for (Index i = 0; i < config_.memory_batch; ++i)
-      old.push_back(&memory_[static_cast<std::size_t>(draw.below(static_cast<Index>(memory_.size())))]);
-    const Batch<B> replayed = make_batch<B>(old);
-    loss.add("replay", cross_entropy(model_(replayed.ids, replayed.flow()).logits, replayed.labels));
+    memory_.add_loss(loss, model_, step);
     return loss;
   }
 
-  void after_task(Index task, const EncodedTask& data) {
-    if (config_.memory_share <= 0) return;
-    for (Sequence& s : draw_memory(data.train, config_.memory_share, rng_.fork("memory").fork(static_cast<std::uint64_t>(task))))
-      memory_.push_back(std::move(s));
-  }
+  void after_task(Index task, const EncodedTask& data) { memory_.keep(task, data); }
 
   Flow<B> flow(const Batch<B>& batch, Index) const { return batch.flow(); }
   Tensor<B> gates(const Batch<B>&) const { return {}; }
@@ -53,9 +43,8 @@ class Sequential {
  private:
   static constexpr bool has_deltas = !std::is_same_v<Model, Llama::On<B>>;
   Model model_;
-  Config config_;
   Rng rng_;
-  std::vector<Sequence> memory_;
+  ReplayMemory memory_;
 };
 
 template <class B>
