@@ -5,7 +5,7 @@
 
 #include "cmoe/io/checkpoint.hpp"
 #include "cmoe/io/run_folder.hpp"
-#include "method_names.hpp"
+#include "method.hpp"
 #include "run.hpp"
 #include "table.hpp"
 
@@ -22,13 +22,14 @@ int demo(const DemoOptions& o) {
   std::stringstream names(o.methods);
   std::vector<std::string> chosen;
   for (std::string name; std::getline(names, name, ',');) {
-    check_method(name);
+    find_method(name);
     chosen.push_back(name);
   }
   check(!chosen.empty(), ErrorKind::config, "demo: --methods names none");
   for (const std::string& name : chosen) {
     LearnOptions learn;
     learn.method = name;
+    learn.options = default_options(find_method(name));
     learn.out = (fs::path(o.out) / name).string();
     learn.task_steps = o.task_steps;
     learn.test_limit = o.test_limit;

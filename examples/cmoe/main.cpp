@@ -5,6 +5,7 @@
 #include "cmoe/core/parallel.hpp"
 #include "cmoe/cpu/isa.hpp"
 #include "interrupt.hpp"
+#include "method.hpp"
 #include "options.hpp"
 #include "version.hpp"
 
@@ -27,7 +28,9 @@ void add_windows(CLI::App& command, auto& o) {
 }
 
 void add_learn(CLI::App& command, LearnOptions& o) {
-  command.add_option("--method", o.method, "pmoe, moduleformer, seqft, seqlora, replay, pertask or multitask")->required();
+  std::string names;
+  for (const Method& method : methods()) names += (names.empty() ? "" : ", ") + method.name;
+  command.add_option("--method", o.method, names)->required();
   add_model(command, o.source);
   command.add_option("--stream", o.stream, "builtin, or a folder of tasks")->capture_default_str();
   command.add_option("--order", o.order, "names of tasks, separated by commas; default: all");
@@ -39,32 +42,28 @@ void add_learn(CLI::App& command, LearnOptions& o) {
   command.add_option("--accumulate", o.accumulate, "batches that make one step")->capture_default_str()->check(CLI::PositiveNumber);
   command.add_option("--save-every", o.save_every, "steps between checkpoints")->capture_default_str()->check(CLI::NonNegativeNumber);
   command.add_option("--log-every", o.log_every, "steps between log lines")->capture_default_str()->check(CLI::PositiveNumber);
-  command.add_option("--lr", o.options.lr, "learning rate; 0: the method's default")->check(CLI::NonNegativeNumber);
-  command.add_option("--rank", o.options.rank, "rank of LoRA; 0: 8")->check(CLI::NonNegativeNumber);
+  command.add_option("--lr", o.lr, "learning rate; 0: the method's default")->check(CLI::NonNegativeNumber);
+  command.add_option("--rank", o.rank, "rank of LoRA; 0: 8")->check(CLI::NonNegativeNumber);
   command.add_option("--out", o.out, "the run's folder")->required();
   command.add_flag("--resume", o.resume, "go on with an interrupted run");
 }
 
-void add_method_options(CLI::App& command, LearnOptions& o) {
-  MethodOptions& m = o.options;
-  const auto wanted = [&](const char* method) { return o.method.empty() || o.method == method; };
-  const auto group = [&](const char* method) { return wanted(method) ? std::string("Options of ") + method : std::string(); };
-  const auto add = [&](const char* method, const char* name, auto& field, const char* what) {
-    return command.add_option(name, field, what)->capture_default_str()->group(group(method));
-  };
-  add("pmoe", "--pmoe-boundary", m.pmoe_boundary, "first deep layer; -1: two fifths of the layers");
-  add("pmoe", "--pmoe-shallow", m.pmoe_shallow, "frozen, first-task or plastic")->check(CLI::IsMember({"frozen", "first-task", "plastic"}));
-  add("pmoe", "--pmoe-dispatch", m.pmoe_dispatch, "dense or top1")->check(CLI::IsMember({"dense", "top1"}));
-  add("pmoe", "--pmoe-memory", m.pmoe_memory, "share of each task's prompts kept for the router")->check(CLI::Range(0.0, 1.0));
-  add("pmoe", "--pmoe-memory-batch", m.pmoe_memory_batch, "remembered prompts a step")->check(CLI::NonNegativeNumber);
-  add("pmoe", "--pmoe-router-weight", m.pmoe_router_weight, "weight of the router's cross-entropy")->check(CLI::NonNegativeNumber);
-  add("pmoe", "--pmoe-router-rate", m.pmoe_router_rate, "the router's learning rate over the experts'")->check(CLI::NonNegativeNumber);
-  add("replay", "--replay-memory", m.replay_memory, "share of each task's items kept")->check(CLI::Range(0.0, 1.0));
-  add("replay", "--replay-batch", m.replay_batch, "old items a step; 0: 4")->check(CLI::NonNegativeNumber);
-  add("moduleformer", "--moduleformer-attention-experts", m.moduleformer_attention_experts, "inserted a layer and task")->check(CLI::PositiveNumber);
-  add("moduleformer", "--moduleformer-feed-experts", m.moduleformer_feed_experts, "inserted a layer and task")->check(CLI::PositiveNumber);
-  add("moduleformer", "--moduleformer-memory", m.moduleformer_memory, "share of each task's items kept")->check(CLI::Range(0.0, 1.0));
-  add("moduleformer", "--moduleformer-memory-batch", m.moduleformer_memory_batch, "old items a step")->check(CLI::NonNegativeNumber);
+// The options of all methods are known; --help shows those of the method that was named.
+void add_method_options(CLI::App& command, LearnOptions& o, std::map<std::string, OptionValues>& values) {
+  for (const Method& method : methods()) {
+    OptionValues& mine = values[method.name] = default_options(method);
+    const bool wanted = o.method.empty() || o.method == method.name;
+    for (const OptionSpec& spec : method.options) {
+      CLI::Option* option = std::visit(
+          [&](auto& value) -> CLI::Option* { return command.add_option("--" + spec.name, value, spec.what)->capture_default_str(); }, mine[spec.name]);
+      option->group(wanted ? "Options of " + method.name : std::string());
+      if (spec.choices.empty()) {
+        if (!std::holds_alternative<std::string>(spec.value)) option->check(CLI::Range(spec.low, spec.high));
+      } else {
+        option->check(CLI::IsMember(spec.choices));
+      }
+    }
+  }
 }
 
 // --method M --help shows the options of M alone: the name is needed before the options are declared.
@@ -135,11 +134,15 @@ int run(int argc, char** argv) {
 
   command = app.add_subcommand("learn", "learns one stream with one method into a run folder");
   add_learn(*command, learning);
-  add_method_options(*command, learning);
+  std::map<std::string, OptionValues> method_options;
+  add_method_options(*command, learning, method_options);
   command->add_option("--seed", learning.seed, "seed of items, batches and initial values")->capture_default_str();
   command->add_flag("--json", learning.json, "results as JSON");
   command->add_flag("--quiet", learning.quiet, "no progress");
-  command->callback([&] { status = learn(learning); });
+  command->callback([&] {
+    learning.options = method_options[find_method(learning.method).name];
+    status = learn(learning);
+  });
 
   command = app.add_subcommand("evaluate", "likelihood of a text, or scores on a stream");
   add_model(*command, evaluation.source);

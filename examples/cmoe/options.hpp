@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "cmoe/core/shape.hpp"
@@ -16,19 +18,16 @@ struct ModelOptions {
   std::string tokenizer;  // for llama2.c files
 };
 
-// Method options have the method's name in front on the command line: --pmoe-boundary.
-struct MethodOptions {
-  Index rank = 0;           // LoRA; 0: the method's default for the model
-  double lr = 0;            // 0: the method's default for the stream
-  Index pmoe_boundary = -1; // -1: two fifths of the layers
-  std::string pmoe_shallow = "first-task", pmoe_dispatch = "dense";
-  double pmoe_memory = 0.015, pmoe_router_weight = 1, pmoe_router_rate = 10;
-  Index pmoe_memory_batch = 48;
-  double replay_memory = 0.02;
-  Index replay_batch = 0;   // 0: half a batch
-  Index moduleformer_attention_experts = 1, moduleformer_feed_experts = 2, moduleformer_memory_batch = 8;
-  double moduleformer_memory = 0.015;
+// An option of a method, declared once where the method is; the command line, --help, run.json and the learner's settings come
+// from the declaration. Its name has the method's in front: pmoe-boundary.
+using OptionValue = std::variant<Index, double, std::string>;
+struct OptionSpec {
+  std::string name, what;
+  OptionValue value;                 // the default, and with it the type
+  double low = 0, high = 1e9;        // numbers: the range allowed
+  std::vector<std::string> choices;  // words: those allowed
 };
+using OptionValues = std::map<std::string, OptionValue>;
 
 struct LearnOptions {
   std::string method;
@@ -39,7 +38,18 @@ struct LearnOptions {
   Index batch = 0, accumulate = 1, save_every = 50, log_every = 10;
   std::uint64_t seed = 1;
   bool resume = false, quiet = false, json = false;
-  MethodOptions options;
+  Index rank = 0;        // of LoRA; 0: 8
+  double lr = 0;         // 0: the method's default for the stream
+  OptionValues options;  // those of the method, complete
+
+  const OptionValue& option(const std::string& name) const {
+    const auto found = options.find(name);
+    cmoe::check(found != options.end(), cmoe::ErrorKind::misuse, "the method ", method, " has no option ", name);
+    return found->second;
+  }
+  Index count(const std::string& name) const { return std::get<Index>(option(name)); }
+  double number(const std::string& name) const { return std::get<double>(option(name)); }
+  const std::string& word(const std::string& name) const { return std::get<std::string>(option(name)); }
 };
 
 struct EvaluateOptions {

@@ -7,6 +7,7 @@
 #include "cmoe/continual/builtin_stream.hpp"
 #include "cmoe/io/run_folder.hpp"
 #include "cmoe/io/stream.hpp"
+#include "method.hpp"
 
 namespace program {
 
@@ -26,31 +27,23 @@ std::vector<std::string> split(const std::string& list) {
 }  // namespace
 
 Json options_json(const LearnOptions& o) {
-  const MethodOptions& m = o.options;
-  return {{"method", o.method}, {"model", o.source.model}, {"tokenizer", o.source.tokenizer}, {"stream", o.stream}, {"order", o.order},
-          {"task_epochs", o.task_epochs}, {"task_steps", o.task_steps}, {"train_limit", o.train_limit}, {"test_limit", o.test_limit},
-          {"window", o.window}, {"prompt_tokens", o.prompt_tokens}, {"max_tokens", o.max_tokens}, {"batch", o.batch},
-          {"accumulate", o.accumulate}, {"seed", o.seed}, {"rank", m.rank}, {"lr", m.lr}, {"pmoe_boundary", m.pmoe_boundary},
-          {"pmoe_shallow", m.pmoe_shallow}, {"pmoe_dispatch", m.pmoe_dispatch}, {"pmoe_memory", m.pmoe_memory},
-          {"pmoe_router_weight", m.pmoe_router_weight}, {"pmoe_router_rate", m.pmoe_router_rate},
-          {"pmoe_memory_batch", m.pmoe_memory_batch}, {"replay_memory", m.replay_memory}, {"replay_batch", m.replay_batch},
-          {"moduleformer_attention_experts", m.moduleformer_attention_experts}, {"moduleformer_feed_experts", m.moduleformer_feed_experts},
-          {"moduleformer_memory", m.moduleformer_memory}, {"moduleformer_memory_batch", m.moduleformer_memory_batch}};
+  Json json = {{"method", o.method}, {"model", o.source.model}, {"tokenizer", o.source.tokenizer}, {"stream", o.stream}, {"order", o.order},
+               {"task_epochs", o.task_epochs}, {"task_steps", o.task_steps}, {"train_limit", o.train_limit}, {"test_limit", o.test_limit},
+               {"window", o.window}, {"prompt_tokens", o.prompt_tokens}, {"max_tokens", o.max_tokens}, {"batch", o.batch},
+               {"accumulate", o.accumulate}, {"seed", o.seed}, {"rank", o.rank}, {"lr", o.lr}};
+  for (const auto& [name, value] : o.options) std::visit([&](const auto& v) { json[name] = v; }, value);
+  return json;
 }
 
 LearnOptions options_of(const Json& j, const std::string& name) {
   LearnOptions o;
-  MethodOptions& m = o.options;
-  const auto get = [&](const char* key, auto& field) { field = required<std::remove_reference_t<decltype(field)>>(j, key, name); };
+  const auto get = [&](const std::string& key, auto& field) { field = required<std::remove_reference_t<decltype(field)>>(j, key.c_str(), name); };
   get("method", o.method), get("model", o.source.model), get("tokenizer", o.source.tokenizer), get("stream", o.stream), get("order", o.order);
   get("task_epochs", o.task_epochs), get("task_steps", o.task_steps), get("train_limit", o.train_limit), get("test_limit", o.test_limit);
   get("window", o.window), get("prompt_tokens", o.prompt_tokens), get("max_tokens", o.max_tokens), get("batch", o.batch);
-  get("accumulate", o.accumulate), get("seed", o.seed), get("rank", m.rank), get("lr", m.lr), get("pmoe_boundary", m.pmoe_boundary);
-  get("pmoe_shallow", m.pmoe_shallow), get("pmoe_dispatch", m.pmoe_dispatch), get("pmoe_memory", m.pmoe_memory);
-  get("pmoe_router_weight", m.pmoe_router_weight), get("pmoe_router_rate", m.pmoe_router_rate);
-  get("pmoe_memory_batch", m.pmoe_memory_batch), get("replay_memory", m.replay_memory), get("replay_batch", m.replay_batch);
-  get("moduleformer_attention_experts", m.moduleformer_attention_experts), get("moduleformer_feed_experts", m.moduleformer_feed_experts);
-  get("moduleformer_memory", m.moduleformer_memory), get("moduleformer_memory_batch", m.moduleformer_memory_batch);
+  get("accumulate", o.accumulate), get("seed", o.seed), get("rank", o.rank), get("lr", o.lr);
+  o.options = default_options(find_method(o.method));
+  for (auto& [key, value] : o.options) std::visit([&](auto& v) { get(key, v); }, value);
   return o;
 }
 

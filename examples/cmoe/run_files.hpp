@@ -27,6 +27,9 @@ struct Log {
   std::vector<std::string> silent_terms() const;  // loss terms that were 0 in every line
 };
 
+// The report of a run so far.
+cmoe::MethodReport make_report(const LearnOptions& o, const cmoe::RunState& state, const std::vector<cmoe::EncodedTask>& data, const Log& log);
+
 std::string machine();                 // the processor's name
 std::string hex(std::uint64_t value);  // 16 digits
 

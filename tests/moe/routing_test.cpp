@@ -127,7 +127,7 @@ TEST_CASE("a lower temperature makes a gate more certain") {
   gate.weight.data()[0] = 1;
   const T query({1, 1}, 1.0);
   const double warm = gate.weights(query).values()[0];
-  gate.temperature = 0.1;
+  gate.config.temperature = 0.1;
   CHECK(gate.weights(query).values()[0] > warm);
   CHECK(gate.weights(query).values()[0] == doctest::Approx(1 / (1 + std::exp(-10.0))));
 }

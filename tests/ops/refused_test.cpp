@@ -60,6 +60,12 @@ TEST_CASE("every operation that takes ids refuses those outside their range") {
   SUBCASE("mean_of_range, last") {
     validates(5, [&](Id id) { mean_of_range(sequences, IdArray({2}, {0, 0}), IdArray({2}, {4, id})); });
   }
+  SUBCASE("max_of_range, first") {
+    validates(5, [&](Id id) { max_of_range(sequences, IdArray({2}, {0, id}), IdArray({2}, {4, 4})); });
+  }
+  SUBCASE("max_of_range, last") {
+    validates(5, [&](Id id) { max_of_range(sequences, IdArray({2}, {0, 0}), IdArray({2}, {4, id})); });
+  }
   SUBCASE("dispatch") {
     validates(3, [&](Id id) { ExpertOrder<B>(IdArray({2, 1}, {0, id}), 3); });
   }

@@ -75,6 +75,12 @@ std::vector<Line> rows() {
          const IdArray first = d.ids({n}, t + 1), last = d.ids({n}, t + 1);
          return Case{[=](const auto& x) { return mean_of_range(x[0], first, last); }, {d.tensor({n, t, d.few()})}};
        }},
+      {"max_of_range", "max_of_range",
+       [](Draw& d) {
+         const Index n = d.few(), t = d.size();
+         const IdArray first = d.ids({n}, t + 1), last = d.ids({n}, t + 1);
+         return Case{[=](const auto& x) { return max_of_range(x[0], first, last); }, {d.tensor({n, t, d.few()})}};
+       }},
       {"softmax", "softmax",
        [](Draw& d) {
          return Case{[](const auto& x) { return softmax(x[0]); }, {d.tensor(d.rows_of(d.size()))}};

@@ -47,7 +47,7 @@ TEST_CASE("3. on the first task the gate is exactly 1 and the router gets no gra
 TEST_CASE("4. gates are not negative and sum to 1; top-1 has exactly one 1") {
   const Model model = trained(4);
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
-    const T g = gates(model, batch(seed)), hard = dispatched(g, Dispatch::top1);
+    const T g = gates(model, batch(seed)), hard = dispatched(g, 1);
     for (Index n = 0; n < 3; ++n) {
       double sum = 0, ones = 0;
       for (Index e = 0; e < 4; ++e) {

@@ -6,8 +6,9 @@ if(TARGET cmoe_program)
       ENVIRONMENT "CMOE_CACHE=${CMAKE_BINARY_DIR}/program-cache;CMOE_BUILTIN_STEPS=12;CMOE_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
   endforeach()
   add_test(NAME program_backbone COMMAND cmoe_program generate --prompt "COPY: abc" --max-tokens 2 --quiet)
-  add_test(NAME program_backbone_modular COMMAND cmoe_program learn --method moduleformer --task-steps 1 --order cipher --test-limit 2
-    --quiet --out ${CMAKE_BINARY_DIR}/program-cache/modular-${CMAKE_PROJECT_VERSION}-run --resume)
+  set(run ${CMAKE_BINARY_DIR}/program-cache/modular-run)
+  add_test(NAME program_backbone_modular COMMAND bash -c
+    "rm -rf ${run} && $<TARGET_FILE:cmoe_program> learn --method moduleformer --task-steps 1 --order cipher --test-limit 2 --quiet --out ${run}")
   set_tests_properties(program_backbone program_backbone_modular PROPERTIES LABELS unit FIXTURES_SETUP program_backbone
     ENVIRONMENT "CMOE_CACHE=${CMAKE_BINARY_DIR}/program-cache;CMOE_BUILTIN_STEPS=12")
   add_test(NAME program_report COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/report.sh $<TARGET_FILE:cmoe_program>)

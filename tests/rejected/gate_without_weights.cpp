@@ -6,10 +6,11 @@
 using B = cmoe::Cpu<float>;
 
 struct OnlyScores {
+  struct Config {};
   template <class Backend>
   struct On {
     cmoe::Tensor<Backend> scores(const cmoe::Tensor<Backend>& query) const { return query; }
-    void grow() {}
+    void grow(const cmoe::Rng&) {}
   };
 };
 

@@ -1,16 +1,44 @@
 // Learners: a model, an objective and the events before, during and after a task. All methods and baselines are one of these.
 #pragma once
 
+#include <map>
+
 #include "cmoe/continual/encode.hpp"
 #include "cmoe/models/decoder_config.hpp"
 #include "cmoe/train/step.hpp"
 
 namespace cmoe {
 
+// What a learner has found out between tasks and must find again in a checkpoint: arrays (Fisher information, anchors, statistics)
+// and lists of ids (masks, pseudo-samples), by name.
+template <class B>
+struct LearnerState {
+  std::map<std::string, Array<B>> arrays;
+  std::map<std::string, std::vector<Id>> lists;
+
+  // throws Error (format) if the state lacks the name
+  const Array<B>& array(const std::string& name) const {
+    const auto found = arrays.find(name);
+    check(found != arrays.end(), ErrorKind::format, "learner: its state lacks ", name);
+    return found->second;
+  }
+  const std::vector<Id>& list(const std::string& name) const {
+    const auto found = lists.find(name);
+    check(found != lists.end(), ErrorKind::format, "learner: its state lacks ", name);
+    return found->second;
+  }
+};
+
 // What the stream's runner needs of a method. No method gets a branch in the runner.
 //   before_task   grow and freeze; afterwards add_parameters lists what is trained
 //   loss          the named terms for one batch
-//   after_task    remember what the method keeps of a task; must not depend on the weights, so that a resumed run can repeat it
+//   after_task    remember what the method keeps of a task
+// Both events are repeated when a run is resumed, so neither may depend on the weights. A method that must look at the weights
+// (probes, Fisher information, generated samples) has any of these besides, called once and never repeated:
+//   prepare       after before_task, before training
+//   consolidate   after training, before after_task
+//   state         what these two have found out: a LearnerState, kept in the checkpoint
+//   restored      called when a checkpoint has filled the state, before it fills the parameters: the model takes its shape
 //   flow          how to run a batch at test time; `task` is known to oracles only
 //   gates         the weights of the experts for each sequence, or an empty tensor: routing statistics
 template <class L, class B>
@@ -23,6 +51,11 @@ concept Learner = requires(L& learner, const L& fixed, Index task, const Encoded
   { fixed.flow(batch, task) } -> std::same_as<Flow<B>>;
   { fixed.gates(batch) } -> std::same_as<Tensor<B>>;
   learner.model();
+};
+
+template <class L, class B>
+concept KeepsState = requires(L& learner) {
+  { learner.state() } -> std::same_as<LearnerState<B>&>;
 };
 
 // The share of a task's training items that a memory keeps, at least one: floor(share · n), drawn without repetition.

@@ -110,6 +110,10 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
   for (; state.task < count; ++state.task, state.step = 0) {
     const EncodedTask& task = stages[static_cast<std::size_t>(state.task)];
     learner.before_task(state.task, task);
+    if constexpr (requires { learner.prepare(state.task, task); }) {
+      if (state.step > 0) hooks.load(nullptr);  // what was prepared is in the checkpoint, and the model takes its shape from it
+      else learner.prepare(state.task, task);
+    }
     AdamW<B> optimizer(config.optimizer);
     learner.add_parameters(optimizer);
     state.trainable = parameter_count(learner.model(), Count::trainable);
@@ -143,6 +147,7 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
         if (stopping) return false;
       }
     }
+    if constexpr (requires { learner.consolidate(state.task, task); }) learner.consolidate(state.task, task);
     learner.after_task(state.task, task);
     state.growth.push_back(parameter_count(learner.model()));
     score_all(state.task + 1);

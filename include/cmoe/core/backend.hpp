@@ -74,6 +74,8 @@ concept Backend = requires(Index n, Index rows, Index cols, Index k, bool flag, 
   B::swap_axes(n, rows, cols, k, x, y);
   B::mean_of_range(n, rows, cols, ids, ids, x, y);
   B::mean_of_range_back(n, rows, cols, ids, ids, x, y);
+  B::max_of_range(n, rows, cols, ids, ids, x, y, ids_out);           // and the row of each maximum, -1 for an empty range
+  B::max_of_range_back(n, rows, cols, ids, x, y);                    // adds
   B::scale_blocks(n, rows, cols, k, x, x, y);                        // y[n,t,e,r] = g[n,e] x[n,t,e,r]
   B::dot_blocks(n, rows, cols, k, x, x, y);                          // g[n,e] = sum over t, r of x y
   B::rotary(n, rows, cols, k, flag, s, x, x, x, y);

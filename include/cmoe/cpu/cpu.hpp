@@ -141,6 +141,12 @@ struct Cpu {
   static void mean_of_range_back(Index n, Index rows, Index cols, const Id* first, const Id* last, const Real* dy, Real* dx) {
     cpu::mean_of_range_back(n, rows, cols, first, last, dy, dx);
   }
+  static void max_of_range(Index n, Index rows, Index cols, const Id* first, const Id* last, const Real* x, Real* y, Id* place) {
+    cpu::max_of_range(n, rows, cols, first, last, x, y, place);
+  }
+  static void max_of_range_back(Index n, Index rows, Index cols, const Id* place, const Real* dy, Real* dx) {
+    cpu::max_of_range_back(n, rows, cols, place, dy, dx);
+  }
   static void scale_blocks(Index n, Index t, Index e, Index r, const Real* x, const Real* g, Real* y) {
     cpu::scale_blocks(n, t, e, r, x, g, y);
   }

@@ -66,6 +66,26 @@ void mean_of_range_back(Index n, Index rows, Index cols, const Id* first, const 
   }
 }
 
+// y (n,cols): the maximum of rows first[n]..last[n] of x (n,rows,cols), place the row it stands in; 0 and -1 for an empty range.
+template <class Real>
+void max_of_range(Index n, Index rows, Index cols, const Id* first, const Id* last, const Real* x, Real* y, Id* place) {
+  for (Index i = 0; i < n; ++i)
+    for (Index c = 0; c < cols; ++c) {
+      Id best = first[i] < last[i] ? first[i] : Id{-1};
+      const auto at = [&](Id r) { return x[(i * rows + r) * cols + c]; };
+      for (Id r = first[i] + 1; r < last[i]; ++r)
+        if (at(r) > at(best)) best = r;
+      y[i * cols + c] = best < 0 ? Real(0) : at(best);
+      place[i * cols + c] = best;
+    }
+}
+template <class Real>
+void max_of_range_back(Index n, Index rows, Index cols, const Id* place, const Real* dy, Real* dx) {
+  for (Index i = 0; i < n; ++i)
+    for (Index c = 0; c < cols; ++c)
+      if (const Id r = place[i * cols + c]; r >= 0) dx[(i * rows + r) * cols + c] += dy[i * cols + c];
+}
+
 // y[n,t,e,r] = g[n,e] x[n,t,e,r], and the gradient of g: g[n,e] = Σ_{t,r} x[n,t,e,r] y[n,t,e,r]
 template <class Real>
 void scale_blocks(Index n, Index t, Index e, Index r, const Real* x, const Real* g, Real* y) {

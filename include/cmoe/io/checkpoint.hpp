@@ -60,17 +60,23 @@ inline RunState read_state(const Json& json, const std::string& name) {
   return state;
 }
 
-// Writes every parameter of the model, the moments if an optimiser is given, and the state. `fingerprint` says which run this is.
+// Writes every parameter of the learner's model, what the learner keeps beside it, the moments if an optimiser is given, and the
+// state of the run. `fingerprint` says which run this is.
 // The file appears complete under its name or the old one stays. throws Error (file)
-template <class B, class M>
-void save_checkpoint(const std::filesystem::path& path, const M& model, AdamW<B>* optimizer, const RunState& state,
+template <class B, class L>
+void save_checkpoint(const std::filesystem::path& path, L& learner, AdamW<B>* optimizer, const RunState& state,
                      const std::string& fingerprint) {
   SafeTensorsWriter writer;
   const auto add = [&](const std::string& name, const auto& array) {
     const auto values = array.values();
     writer.add(name, array.shape(), std::span(values));
   };
-  for_each_param(model, [&](const std::string& name, const Param<B>& p) { add("model." + name, p); });
+  for_each_param(learner.model(), [&](const std::string& name, const Param<B>& p) { add("model." + name, p); });
+  if constexpr (KeepsState<L, B>) {
+    for (const auto& [name, array] : learner.state().arrays) add("learner.array." + name, array);
+    for (const auto& [name, list] : learner.state().lists)
+      writer.add("learner.list." + name, {static_cast<Index>(list.size())}, std::span(list));
+  }
   if (optimizer) optimizer->for_each_moment([&](const std::string& name, Array<B>& moment) { add("optimizer." + name, moment); });
   writer.metadata["format"] = "cmoe checkpoint 1";
   writer.metadata["fingerprint"] = fingerprint;
@@ -92,10 +98,10 @@ inline RunState read_checkpoint_state(const std::filesystem::path& path, const s
   return read_state(parse_json(entry("state"), path.string()), path.string());
 }
 
-// Brings parameters, and moments if an optimiser is given, back into a model of the same structure.
+// Brings what the learner keeps, its model's parameters, and moments if an optimiser is given, back into a learner of the same structure.
 // throws Error (format) for missing tensors or other shapes, (numeric) for NaN or infinity
-template <class B, class M>
-void load_checkpoint(const std::filesystem::path& path, M& model, AdamW<B>* optimizer) {
+template <class B, class L>
+void load_checkpoint(const std::filesystem::path& path, L& learner, AdamW<B>* optimizer) {
   using Real = typename B::Scalar;
   const SafeTensors file = SafeTensors::open(path);
   file.check_finite();
@@ -104,7 +110,21 @@ void load_checkpoint(const std::filesystem::path& path, M& model, AdamW<B>* opti
     check(stored.shape == shape, ErrorKind::format, path.string(), ": ", name, " is ", stored.shape, ", expected ", shape);
     return stored.template values<Real>();
   };
-  for_each_param(model, [&](const std::string& name, Param<B>& p) { p.assign(read("model." + name, p.shape())); });
+  if constexpr (KeepsState<L, B>) {
+    LearnerState<B>& kept = learner.state();
+    kept = {};
+    for (const StoredTensor& stored : file.tensors()) {
+      const std::string& name = stored.name;
+      if (name.rfind("learner.array.", 0) == 0) {
+        const auto values = stored.template values<Real>();
+        kept.arrays.emplace(name.substr(14), Array<B>(stored.shape, std::span<const Real>(values)));
+      } else if (name.rfind("learner.list.", 0) == 0) {
+        kept.lists.emplace(name.substr(13), stored.template values<Id>());
+      }
+    }
+    if constexpr (requires { learner.restored(); }) learner.restored();
+  }
+  for_each_param(learner.model(), [&](const std::string& name, Param<B>& p) { p.assign(read("model." + name, p.shape())); });
   if (!optimizer) return;
   optimizer->for_each_moment([&](const std::string& name, Array<B>& moment) {
     const auto values = read("optimizer." + name, moment.shape());

@@ -9,6 +9,7 @@
 #include "cmoe/nn/embedding.hpp"
 #include "cmoe/nn/mlp.hpp"
 #include "cmoe/pet/lora.hpp"
+#include "cmoe/pet/prefix.hpp"
 
 namespace cmoe {
 
@@ -24,15 +25,15 @@ struct Deep {
 
 namespace detail {
 template <class Kind>
-typename Kind::Config attention_config(const DecoderConfig& c) {
-  if constexpr (std::is_same_v<Kind, Causal>) return {.context = c.context, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout};
+typename Kind::Config attention_config(const DecoderConfig& c, Index room) {
+  if constexpr (std::is_same_v<Kind, Causal>) return {.context = c.context + room, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout};
   else return {};
 }
 }  // namespace detail
 
 // y = W x + Σ_e g_e Δ_e(x) in every linear map of the blocks; the gates g are computed once a sequence between block
-// `boundary`−1 and block `boundary`, and handed down to the deep blocks.
-template <class ShallowRecipe, class DeepRecipe, class GateRecipe = NoGate, class Kind = Causal>
+// `boundary`−1 and block `boundary`, and handed down to the deep blocks. Prompts, if there are any, enter before block `boundary`.
+template <class ShallowRecipe, class DeepRecipe, class GateRecipe = NoGate, class Kind = Causal, class PrefixRecipe = NoPrefix>
 struct Adapted {
   using ShallowDelta = typename ShallowRecipe::Delta;
   using DeepDelta = typename DeepRecipe::Delta;
@@ -42,11 +43,13 @@ struct Adapted {
     typename ShallowDelta::Config shallow = {};
     typename DeepDelta::Config deep = {};
     std::vector<std::string> targets = {"query", "key", "value", "output", "gate", "up", "down"};  // the maps that get deltas
-    Dispatch dispatch = Dispatch::dense;
+    typename GateRecipe::Config gate = {};
+    typename PrefixRecipe::Config prefix = {};
+    Index top = 0;  // the gates' dispatch: 0 all experts, k the k with the largest weights
   };
 
   template <class B>
-    requires Delta<ShallowDelta, B> && Delta<DeepDelta, B>
+    requires Delta<ShallowDelta, B> && Delta<DeepDelta, B> && Prefix<PrefixRecipe, B>
   struct On {
     template <class D>
     using Block = ResidualBlock<B, SelfAttention<B, Kind, AdaptedLinear<B, D>>, SwiGlu<B, AdaptedLinear<B, D>>>;
@@ -56,13 +59,14 @@ struct Adapted {
     std::vector<Block<ShallowDelta>> shallow;
     std::vector<Block<DeepDelta>> deep;
     typename GateRecipe::template On<B> gate;
+    typename PrefixRecipe::template On<B> prefix;
     RmsNorm<B> norm;
     Linear<B> head;  // empty if the output is tied to the embedding
 
     On(const Config& c, const Rng& rng)
         : config(c),
           embedding((c.validate(), c.vocabulary), c.width, rng.fork("embedding")),
-          gate(c.width),
+          gate(c.width, c.gate),
           norm(c.width, c.norm_epsilon) {
       check(c.boundary >= 0 && c.boundary <= c.layers, ErrorKind::config, "adapted: boundary ", c.boundary, " of ", c.layers, " layers");
       for (Index l = 0; l < c.layers; ++l) {
@@ -78,7 +82,8 @@ struct Adapted {
       Index l = 0;
       for (auto& block : shallow) grow(block, config.shallow, rng.fork(static_cast<std::uint64_t>(l++)));
       for (auto& block : deep) grow(block, config.deep, rng.fork(static_cast<std::uint64_t>(l++)));
-      gate.grow();
+      prefix.grow(config.width, config.prefix, rng.fork("prompt"));
+      gate.grow(rng.fork("gate"));
     }
 
     Tensor<B> embed(const Ids<B>& ids) const { return embedding(ids); }  // (N,T) -> (N,T,C)
@@ -94,16 +99,23 @@ struct Adapted {
     // From the state at the boundary to the scores of the next token.  (N,T,C) -> (N,T,V)
     Tensor<B> finish(Tensor<B> h, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr) const {
       std::size_t layer = shallow.size();
+      const Index prompts = prepend_prompts(h, flow, caches);
       for (const auto& block : deep) h = run(block, h, flow, caches, layer++);
-      const Tensor<B> last = norm(h);
+      const Tensor<B> last = norm(prompts > 0 ? detail::drop_front(h, prompts) : h);
       return config.tied ? embedding.scores(last) : head(last);
     }
 
     // The gates that the mixture gets for these states: those given, or the gate's own. Empty without a mixture.
     Tensor<B> gates(const Tensor<B>& state, const Flow<B>& flow) const {
-      if constexpr (!std::is_same_v<GateRecipe, NoGate>)
-        if (!flow.gates && gate.active > 0) return dispatched(gate.weights(gate.query(state, flow)), config.dispatch);
+      if constexpr (gated)
+        if (!flow.gates && gate.active > 0) return expanded(dispatched(gate.weights(gate.query(state, flow)), config.top));
       return flow.gates;
+    }
+
+    // What a gate over tasks means for the experts, where these are two things; else the weights themselves.
+    Tensor<B> expanded(const Tensor<B>& weights) const {
+      if constexpr (requires { gate.expand(weights); }) return gate.expand(weights);
+      else return weights;
     }
 
     // ids (N,T) -> logits (N,T,V). Gates already in the flow are used as they are; else the gate reads the prompt.
@@ -112,6 +124,9 @@ struct Adapted {
       flow.gates = gates(state, flow);
       return {finish(state, flow, caches), {}};
     }
+
+    static constexpr bool gated = !std::is_same_v<GateRecipe, NoGate>;
+    static constexpr bool per_token = requires { requires GateRecipe::template On<B>::per_token; };
 
     Index layers() const { return config.layers; }
     Index vocabulary() const { return config.vocabulary; }
@@ -123,6 +138,7 @@ struct Adapted {
       for (auto& block : self.shallow) v(("layers." + std::to_string(l++)).c_str(), block);
       for (auto& block : self.deep) v(("layers." + std::to_string(l++)).c_str(), block);
       v("gate", self.gate);
+      v("prefix", self.prefix);
       v("norm", self.norm);
       v("head", self.head);
     }
@@ -137,7 +153,7 @@ struct Adapted {
       block.mix.heads = config.heads;
       block.mix.kv_heads = config.kv_heads;
       block.mix.head_size = d;
-      block.mix.kind = typename Kind::template On<B>(detail::attention_config<Kind>(config), d);
+      block.mix.kind = typename Kind::template On<B>(detail::attention_config<Kind>(config, PrefixRecipe::room(config.prefix)), d);
       const auto map = [&](Index in, Index out, const char* name) { return AdaptedLinear<B, D>(in, out, rng.fork(name)); };
       block.mix.query = map(c, config.heads * d, "query");
       block.mix.key = map(c, config.kv_heads * d, "key");
@@ -166,6 +182,22 @@ struct Adapted {
       target("gate", block.feed.gate);
       target("up", block.feed.up);
       target("down", block.feed.down);
+    }
+
+    // Puts the prompts before the states, once for each sequence: a cache already holds them. Returns how many there are.
+    Index prepend_prompts(Tensor<B>& h, Flow<B>& flow, const std::vector<KvCache<B>>* caches) const {
+      if (caches && !deep.empty() && caches->at(shallow.size()).length() > 0) return 0;
+      const Tensor<B> prompts = prefix.prompts(flow, h.shape()[0]);
+      if (!prompts) return 0;
+      check(!flow.first, ErrorKind::misuse, "adapted: prompts need sequences padded on the right");
+      const Index count = prompts.shape()[1];
+      h = detail::join_sequences(prompts, h);
+      if (flow.last) {
+        std::vector<Id> last = flow.last.values();
+        for (Id& l : last) l += static_cast<Id>(count);
+        flow.last = Ids<B>(flow.last.shape(), last);
+      }
+      return count;
     }
 
     template <class Blk>

@@ -56,11 +56,13 @@ std::vector<Id> generate(const M& model, const std::vector<Id>& prompt, Index li
   flow.prompt_last = Ids<B>({1}, {static_cast<Id>(length)});
   Ids<B> ids({1, length}, prompt);
   const typename Tape<B>::Pause no_recording;
+  const Tensor<B> given = flow.gates;
   std::vector<Id> made;
   for (Index position = length; static_cast<Index>(made.size()) < limit; ++position) {
     Tensor<B> logits;
     if constexpr (requires { model.shallow_state(ids, flow, &caches); }) {
       const Tensor<B> state = model.shallow_state(ids, flow, &caches);
+      if (M::per_token) flow.gates = given;  // decided anew for each token
       flow.gates = model.gates(state, flow);
       logits = model.finish(state, flow, &caches);
     } else {

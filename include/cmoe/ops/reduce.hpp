@@ -72,4 +72,23 @@ Tensor<B> mean_of_range(const Tensor<B>& x, const Ids<B>& first, const Ids<B>& l
   });
 }
 
+// The largest value of each column over the rows first[n]..last[n] of each sequence: x (N,T,C) -> (N,C). An empty range gives 0.
+// gradient flows to the first of the largest. throws Error if a range does not lie in 0..T
+template <class B>
+Tensor<B> max_of_range(const Tensor<B>& x, const Ids<B>& first, const Ids<B>& last) {
+  const Shape& s = x.shape();
+  check(s.rank() == 3 && first.size() == s[0] && last.size() == s[0], "max_of_range: ranges ", first.shape(), " for ", s);
+  const Index n = s[0], t = s[1], c = s[2];
+  check(B::ids_within(n, first.data(), t + 1, 0) && B::ids_within(n, last.data(), t + 1, 0), ErrorKind::index,
+        "max_of_range: a range leaves the ", t, " positions of ", s);
+  Array<B> y({n, c});
+  Ids<B> place({n, c});
+  B::max_of_range(n, t, c, first.data(), last.data(), x.data(), y.data(), place.data());
+  return Tape<B>::record(std::move(y), {&x}, [n, t, c, place, full = s, dx = x.slot()](const Array<B>& dy) {
+    Array<B> gradient(full, typename B::Scalar(0));
+    B::max_of_range_back(n, t, c, place.data(), dy.data(), gradient.data());
+    dx.add(std::move(gradient));
+  });
+}
+
 }  // namespace cmoe

@@ -12,10 +12,15 @@ namespace cmoe {
 
 namespace detail {
 
-// Blocks of columns scaled by one weight for each sequence: u (N,T,E·R), g (N,E) -> y, y[n,t,e,r] = g[n,e] u[n,t,e,r].
+// Blocks of columns scaled by one weight for each sequence: u (N,T,E·R), g (N,E) -> y, y[n,t,e,r] = g[n,e] u[n,t,e,r]; or for each
+// token, g (N,T,E).
 template <class B>
 Tensor<B> scale_blocks(const Tensor<B>& u, const Tensor<B>& g) {
   const Shape &us = u.shape(), &gs = g.shape();
+  if (gs.rank() == 3) {
+    check(us.rank() == 3 && us[0] == gs[0] && us[1] == gs[1], "scale_blocks: gates ", gs, " for ", us);
+    return reshape(scale_blocks(reshape(u, {us[0] * us[1], 1, us[2]}), reshape(g, {us[0] * us[1], gs[2]})), us);
+  }
   check(us.rank() == 3 && gs.rank() == 2 && us[0] == gs[0] && gs[1] > 0 && us[2] % gs[1] == 0, "scale_blocks: gates ", gs, " for ", us);
   const Index n = us[0], t = us[1], e = gs[1], r = us[2] / gs[1];
   Array<B> y(us);
@@ -42,6 +47,7 @@ struct LoRA {
   struct Config {
     Index rank = 4;
     double alpha = 8;
+    bool stop_gradient_through_old = false;  // a mixture's gradient reaches the layers below through the newest block only
   };
 
   template <class B>
@@ -97,24 +103,31 @@ struct Mixture {
   struct On {
     std::vector<typename Kind::template Block<B>> blocks;
     double scale = 1;
+    bool stop_old = false;
 
     Tensor<B> add(const Tensor<B>& y, const Tensor<B>& x, const Flow<B>& flow) const {
       if (blocks.empty() || !flow.gates) return y;
-      const auto active = static_cast<std::size_t>(flow.gates.shape()[1]);
+      const auto active = static_cast<std::size_t>(flow.gates.shape().cols());
       check(active <= blocks.size(), ErrorKind::misuse, "mixture: ", active, " gates for ", blocks.size(), " experts");
       std::vector<Tensor<B>> a, b;
       for (std::size_t e = 0; e < active; ++e) {
         a.push_back(blocks[e].a);
         b.push_back(blocks[e].b);
       }
-      const Tensor<B> down = active == 1 ? a[0] : concat_columns(a);  // (in,E·R)
-      const Tensor<B> up = active == 1 ? b[0] : concat_rows(b);       // (E·R,out)
-      const Tensor<B> u = detail::scale_blocks(matmul(x, down), flow.gates);  // (N,T,E·R)
-      return y + matmul(u, up) * static_cast<typename B::Scalar>(scale);
+      Tensor<B> u;  // (N,T,E·R)
+      if (stop_old && active > 1) {
+        const std::vector<Tensor<B>> old(a.begin(), a.end() - 1);
+        u = concat_columns<B>({matmul(x.detach(), concat_columns(old)), matmul(x, a.back())});
+      } else {
+        u = matmul(x, active == 1 ? a[0] : concat_columns(a));
+      }
+      const Tensor<B> up = active == 1 ? b[0] : concat_rows(b);  // (E·R,out)
+      return y + matmul(detail::scale_blocks(u, flow.gates), up) * static_cast<typename B::Scalar>(scale);
     }
 
     void grow(Index in, Index out, const Config& config, const Rng& rng) {
       blocks.emplace_back(in, out, config, rng.fork(static_cast<std::uint64_t>(blocks.size())));
+      stop_old = config.stop_gradient_through_old;
       scale = config.alpha / static_cast<double>(config.rank);
     }
 

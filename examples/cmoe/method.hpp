@@ -1,0 +1,40 @@
+// Methods: what the program knows of a way to learn a stream, whatever its learner's type.
+#pragma once
+
+#include <functional>
+
+#include "options.hpp"
+#include "run.hpp"
+
+namespace program {
+
+// What the program's defaults need to know of a method.
+struct MethodSettings {
+  double lr_answers = 5e-3, lr_text = 1e-2;  // found to work on generated skills and on windows of plain text
+  bool joint = false;                        // all tasks at once
+  bool deltas = true;                        // the backbone stays as it is, so an adapter is all that was learnt
+  bool mixture = false;                      // a gate reads the prompt
+};
+
+struct Method {
+  std::string name, what;
+  std::vector<OptionSpec> options;
+  std::function<RunResult(const LearnOptions&, Progress&)> learn;
+  std::function<OpenedRun(const LearnOptions&, const std::string& folder, Progress&)> open;
+};
+
+// All methods, the four architectures first.
+const std::vector<Method>& methods();
+
+// throws cmoe::Error (config) naming those there are
+const Method& find_method(const std::string& name);
+
+// The defaults of the method's options.
+OptionValues default_options(const Method& method);
+
+// One group for each file that declares methods.
+std::vector<Method> pmoe_methods();
+std::vector<Method> moduleformer_methods();
+std::vector<Method> sequential_methods();
+
+}  // namespace program

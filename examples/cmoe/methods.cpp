@@ -1,0 +1,30 @@
+#include "method.hpp"
+
+namespace program {
+
+const std::vector<Method>& methods() {
+  static const std::vector<Method> all = [] {
+    std::vector<Method> list;
+    for (auto group : {pmoe_methods, moduleformer_methods, sequential_methods})
+      for (Method& method : group()) list.push_back(std::move(method));
+    return list;
+  }();
+  return all;
+}
+
+const Method& find_method(const std::string& name) {
+  std::string known;
+  for (const Method& m : methods()) {
+    if (m.name == name) return m;
+    known += (known.empty() ? "" : ", ") + m.name;
+  }
+  cmoe::fail(cmoe::ErrorKind::config, "--method '", name, "' is unknown; there are ", known);
+}
+
+OptionValues default_options(const Method& method) {
+  OptionValues values;
+  for (const OptionSpec& option : method.options) values[option.name] = option.value;
+  return values;
+}
+
+}  // namespace program
