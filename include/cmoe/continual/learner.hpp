@@ -68,6 +68,18 @@ inline std::vector<Sequence> draw_memory(const std::vector<Sequence>& items, dou
   return kept;
 }
 
+// Items cut down to their prompts (and one id more). A window of plain text is as good a prompt at any place of it: it is cut into
+// prompts of the same length.
+inline std::vector<Sequence> as_prompts(const std::vector<Sequence>& items, bool plain_text) {
+  std::vector<Sequence> prompts;
+  for (const Sequence& s : items) {
+    const Index step = plain_text ? s.prompt : static_cast<Index>(s.ids.size());
+    for (Index at = 0; at + s.prompt < static_cast<Index>(s.ids.size()); at += step)
+      prompts.push_back({{s.ids.begin() + at, s.ids.begin() + at + s.prompt + 1}, s.prompt});
+  }
+  return prompts;
+}
+
 // Next-token cross-entropy on the labels of a batch, and what the model adds to it.
 template <class B>
 Loss<B> language_loss(const Scores<B>& scores, const Batch<B>& batch) {

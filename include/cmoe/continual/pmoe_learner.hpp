@@ -56,15 +56,8 @@ class PMoELearner {
   }
 
   void after_task(Index task, const EncodedTask& data) {
-    std::vector<Sequence> kept = draw_memory(data.train, config_.memory_share, rng_.fork("memory").fork(static_cast<std::uint64_t>(task)));
-    std::vector<Sequence> prompts;
-    for (const Sequence& s : kept) {
-      // A window of plain text is as good a prompt at any place of it: it is cut into prompts.
-      const Index step = data.scoring == Scoring::next_token ? s.prompt : static_cast<Index>(s.ids.size());
-      for (Index at = 0; at + s.prompt < static_cast<Index>(s.ids.size()); at += step)
-        prompts.push_back({{s.ids.begin() + at, s.ids.begin() + at + s.prompt + 1}, s.prompt});
-    }
-    memory_.push_back(std::move(prompts));
+    memory_.push_back(as_prompts(draw_memory(data.train, config_.memory_share, rng_.fork("memory").fork(static_cast<std::uint64_t>(task))),
+                                 data.scoring == Scoring::next_token));
   }
 
   Flow<B> flow(const Batch<B>& batch, Index) const { return batch.flow(); }

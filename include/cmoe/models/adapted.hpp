@@ -66,7 +66,7 @@ struct Adapted {
     On(const Config& c, const Rng& rng)
         : config(c),
           embedding((c.validate(), c.vocabulary), c.width, rng.fork("embedding")),
-          gate(c.width, c.gate),
+          gate(c.width, c.gate, rng.fork("gate")),
           norm(c.width, c.norm_epsilon) {
       check(c.boundary >= 0 && c.boundary <= c.layers, ErrorKind::config, "adapted: boundary ", c.boundary, " of ", c.layers, " layers");
       for (Index l = 0; l < c.layers; ++l) {

@@ -110,6 +110,17 @@ void copy_parameters(const From& from, To& to) {
   });
 }
 
+// Lets every parameter of `to` that `from` has by the same name use from's memory, frozen: one backbone under two models.
+// throws Error if a shape differs
+template <class From, class To>
+void share_parameters(const From& from, To& to) {
+  for_each_param(to, [&]<class B>(const std::string& name, Param<B>& p) {
+    for_each_param(from, [&](const std::string& other, const Param<B>& source) {
+      if (other == name) p.share(source.value());
+    });
+  });
+}
+
 // A 64-bit hash of names, shapes and bits of all parameters: equal models have equal hashes.
 template <class M>
 std::uint64_t hash(const M& module) {

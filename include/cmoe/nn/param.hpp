@@ -39,6 +39,12 @@ class Param : public Tensor<B> {
     B::upload(this->size(), values.data(), this->data());
   }
 
+  // Uses the memory of another parameter of the same shape and is frozen: both must never be trained.
+  void share(const Array<B>& values) {
+    check(values.shape() == this->shape(), "param: ", values.shape(), " to be shared as ", this->shape());
+    static_cast<Tensor<B>&>(*this) = Tensor<B>(values);
+  }
+
   // Parameters of backend B alive in this process: lets a test prove that a module's visit() forgets none.
   static Index live() { return count_.load(); }
 
