@@ -68,7 +68,9 @@
 #include "cmoe/moe/mixture_of_attention.hpp"  // the attention layer as a mixture
 
 // regularizer: losses beside the task's
-#include "cmoe/regularizer/balance.hpp"  // mutual information, switch
+#include "cmoe/regularizer/balance.hpp"     // mutual information, switch
+#include "cmoe/regularizer/anchor.hpp"      // the Fisher diagonal and quadratic anchors
+#include "cmoe/regularizer/orthogonal.hpp"  // directions shared with old modules
 
 // models: an architecture is a type made of recipes
 #include "cmoe/models/decoder_config.hpp"  // sizes, and which of them make sense
