@@ -35,6 +35,7 @@ OptionValues default_options(const Method& method);
 // One group for each file that declares methods.
 std::vector<Method> pmoe_methods();
 std::vector<Method> dapt_methods();
+std::vector<Method> seta_methods();
 std::vector<Method> moduleformer_methods();
 std::vector<Method> sequential_methods();
 

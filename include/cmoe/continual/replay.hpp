@@ -17,7 +17,7 @@ class ReplayMemory {
 
   // Adds the loss on items drawn evenly from the past tasks; nothing before there are any.
   template <class B, class Model>
-  void add_loss(Loss<B>& loss, const Model& model, Index step) const {
+  void add_loss(Loss<B>& loss, const Model& model, Index step, double weight = 1) const {
     if (tasks_.empty() || batch_ == 0) return;
     Rng draw = rng_.fork("replay").fork(static_cast<std::uint64_t>(tasks_.size())).fork(static_cast<std::uint64_t>(step));
     std::vector<const Sequence*> old;
@@ -26,7 +26,7 @@ class ReplayMemory {
       old.push_back(&task[static_cast<std::size_t>(draw.below(static_cast<Index>(task.size())))]);
     }
     const Batch<B> batch = make_batch<B>(old);
-    loss.add("replay", cross_entropy(model(batch.ids, batch.flow()).logits, batch.labels));
+    loss.add("replay", cross_entropy(model(batch.ids, batch.flow()).logits, batch.labels), weight);
   }
 
  private:

@@ -128,6 +128,12 @@ struct Adapted {
     static constexpr bool gated = !std::is_same_v<GateRecipe, NoGate>;
     static constexpr bool per_token = requires { requires GateRecipe::template On<B>::per_token; };
 
+    // f(map) for every deep map that has a delta, in the order of the layers.
+    template <class F>
+    void for_each_deep_map(F&& f) {
+      for (auto& block : deep) for_each_target(block, [&](const char*, auto& map) { f(map); });
+    }
+
     Index layers() const { return config.layers; }
     Index vocabulary() const { return config.vocabulary; }
     Index context() const { return config.context; }
@@ -171,9 +177,14 @@ struct Adapted {
 
     template <class Blk, class DeltaConfig>
     void grow(Blk& block, const DeltaConfig& delta_config, const Rng& rng) {
+      for_each_target(block, [&](const char* name, auto& map) { map.delta.grow(map.base.in(), map.base.out(), delta_config, rng.fork(name)); });
+    }
+
+    template <class Blk, class F>
+    void for_each_target(Blk& block, F&& f) {
       const auto target = [&](const char* name, auto& map) {
         for (const std::string& wanted : config.targets)
-          if (wanted == name) return map.delta.grow(map.base.in(), map.base.out(), delta_config, rng.fork(name));
+          if (wanted == name) return f(name, map);
       };
       target("query", block.mix.query);
       target("key", block.mix.key);

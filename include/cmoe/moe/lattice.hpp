@@ -165,4 +165,54 @@ struct TaskLattice {
   };
 };
 
+// The alternative: one softmax over the experts themselves, g_e = scale_e softmax(q Wᵀ + bias)_e. Splitting an expert copies its row, takes
+// log 2 off both children's biases, which keeps the normaliser, and doubles both scales, which keeps the output; a child whose scale is
+// not doubled, or a copied row alone, would change what old tasks compute.                              spec/seta.md section 2.2 (ours)
+struct FlatSoftmax {
+  struct Config {};
+
+  template <class B>
+  struct On {
+    Param<B> weight, bias, scale;  // (E,C), (E), (E)
+    Index width = 0, active = 0;
+
+    On() = default;
+    explicit On(Index query_width, const Config& = {}, const Rng& = Rng(0)) : width(query_width) {}
+
+    Index experts() const { return weight ? weight.shape()[0] : 0; }
+    void grow(const Rng& = Rng(0)) {
+      append(weight, Tensor<B>({1, width}, 0));
+      append(bias, Tensor<B>({1}, 0));
+      append(scale, Tensor<B>({1}, 1));
+      scale.freeze();
+    }
+    // Expert e becomes e and a new last one that together do what e did.
+    void split(Index e) {
+      check(e >= 0 && e < experts(), ErrorKind::index, "flat gate: expert ", e, " of ", experts());
+      bias.data()[e] -= static_cast<typename B::Scalar>(std::log(2.0));
+      scale.data()[e] *= 2;
+      append(weight, Tensor<B>(weight.value().rows(e, e + 1)));
+      append(bias, Tensor<B>(bias.value().rows(e, e + 1)));
+      append(scale, Tensor<B>(scale.value().rows(e, e + 1)));
+      scale.freeze();
+      ++active;
+    }
+    Tensor<B> scores(const Tensor<B>& query) const {
+      check(active > 0 && active <= experts(), ErrorKind::misuse, "gate: ", active, " of ", experts(), " experts are active");
+      return matmul_transposed(query, slice_rows(weight, 0, active)) + slice_rows(bias, 0, active);
+    }
+    Tensor<B> weights(const Tensor<B>& query) const { return softmax(scores(query)) * slice_rows(scale, 0, active); }
+    static void visit(auto& self, auto&& v) {
+      v("weight", self.weight);
+      v("bias", self.bias);
+      v("scale", self.scale);
+    }
+
+   private:
+    static void append(Param<B>& p, const Tensor<B>& rows) {
+      p = Param<B>(p ? concat_rows<B>({p.detach(), rows}).value() : rows.value().copy());
+    }
+  };
+};
+
 }  // namespace cmoe

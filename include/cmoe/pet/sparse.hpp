@@ -175,4 +175,46 @@ struct LatticeDelta {
 
 using SparseDelta = LatticeDelta<SparseEntries>;
 
+// The words of a map's weight that a merge has replaced.
+template <class B>
+struct ReplacedWords {
+  std::vector<Id> entries;
+  std::vector<typename B::Scalar> words;
+};
+
+// Adds the experts with these activations to the map's weight itself, so that running it costs nothing more; while it lasts, run the
+// map without gates. An entry that several experts hold is replaced once.                                     cost: one pass over the entries
+template <class B>
+ReplacedWords<B> merge(AdaptedLinear<B, SparseDelta>& map, std::span<const typename B::Scalar> activation) {
+  std::vector<typename B::Scalar> weight = map.base.weight.values(), added(weight.size(), 0);
+  std::vector<bool> touched(weight.size(), false);
+  ReplacedWords<B> replaced;
+  for (const auto& part : map.delta.parts) {
+    check(part.expert < static_cast<Index>(activation.size()), ErrorKind::misuse, "merge: expert ", part.expert, " of ", activation.size());
+    const auto a = activation[static_cast<std::size_t>(part.expert)];
+    const auto values = part.values.values();
+    const auto units = part.units.values();
+    for (std::size_t i = 0; a != 0 && i < units.size(); ++i) {
+      const auto at = static_cast<std::size_t>(units[i]);
+      if (!touched[at]) {
+        touched[at] = true;
+        replaced.entries.push_back(units[i]);
+        replaced.words.push_back(weight[at]);
+      }
+      added[at] += a * values[i];
+    }
+  }
+  for (const Id entry : replaced.entries) weight[static_cast<std::size_t>(entry)] += added[static_cast<std::size_t>(entry)];
+  map.base.weight.assign(weight);
+  return replaced;
+}
+
+// Takes a merge back, to the bit: the old words were kept, nothing is subtracted.
+template <class B>
+void unmerge(AdaptedLinear<B, SparseDelta>& map, const ReplacedWords<B>& replaced) {
+  std::vector<typename B::Scalar> weight = map.base.weight.values();
+  for (std::size_t i = 0; i < replaced.entries.size(); ++i) weight[static_cast<std::size_t>(replaced.entries[i])] = replaced.words[i];
+  map.base.weight.assign(weight);
+}
+
 }  // namespace cmoe
