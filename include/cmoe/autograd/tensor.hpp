@@ -57,7 +57,7 @@ class SlotRef {
     else slot_->grad = std::move(gradient);
   }
 
-  // Adds a matrix product to the gradient of a (m,n) weight without a temporary: the product accumulates in place.
+  // Adds a matrix product (m,n) to the gradient without a temporary: the product accumulates in place.
   void add_product(Form form, Index m, Index n, Index k, const Array<B>& a, const Array<B>& b, const Shape& shape) const {
     Array<B>& sum = slot_->grad;
     const bool accumulate = static_cast<bool>(sum);
