@@ -64,15 +64,15 @@ template <class Real, int Bytes, int Height, Lanes Left>
     tile<Real, Bytes, Height, 1, Left>(depth, left, left_step, right, right_step, alpha, add, c, c_step);
 }
 
-template <class Real, int Bytes, Lanes Left>
+template <class Real, int Bytes>
 [[gnu::always_inline]] inline void tile_of_size(int height, int packs, Index depth, const Real* left, Index left_step,
                                                 const Real* right, Index right_step, Real alpha, bool add, Real* c, Index c_step) {
   if (height == tall_tile<Bytes>)
-    tile_of_width<Real, Bytes, tall_tile<Bytes>, Left>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
+    tile_of_width<Real, Bytes, tall_tile<Bytes>, Lanes::adjacent>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
   else if (height == middle_tile<Bytes>)
-    tile_of_width<Real, Bytes, middle_tile<Bytes>, Left>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
+    tile_of_width<Real, Bytes, middle_tile<Bytes>, Lanes::adjacent>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
   else
-    tile_of_width<Real, Bytes, low_tile<Bytes>, Left>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
+    tile_of_width<Real, Bytes, low_tile<Bytes>, Lanes::adjacent>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
 }
 
 // Copies (rows, columns) between the product's c and a row-major corner that has room for a whole tile.
@@ -86,7 +86,7 @@ inline void move_corner(Index rows, Index columns, const Real* from, Index from_
 }  // namespace detail
 
 // One panel of columns: c (m,columns) = or += alpha · (left panels times the right one, of one depth block). The left operand
-// is read in place, but for the panels of lanes from `packed_from` on.
+// is read in place, but for the panels of lanes from `packed_from` on; where its lanes lie apart, those before are tall tiles.
 struct SweepKernel {
   template <int Bytes, class Real>
   [[gnu::always_inline]] static void run(const Product<Real>* product, const Operand<Real>* left, Panels down, int width, Index depth,
@@ -104,13 +104,11 @@ struct SweepKernel {
       Real* const to = whole ? c : corner;
       const Index to_step = whole ? x.row_step : 2 * w;
       if (i < packed_from && left->lane_step != 1)
-        detail::tile_of_size<Real, Bytes, Lanes::apart>(height, width / w, depth, left->data + i * left->lane_step, left->lane_step,
-                                                        right, width, x.alpha, add, to, to_step);
+        detail::tile_of_width<Real, Bytes, tall_tile<Bytes>, Lanes::apart>(width / w, depth, left->data + i * left->lane_step,
+                                                                           left->lane_step, right, width, x.alpha, add, to, to_step);
       else
-        detail::tile_of_size<Real, Bytes, Lanes::adjacent>(height, width / w, depth,
-                                                           i < packed_from ? left->data + i : lefts + i * depth,
-                                                           i < packed_from ? left->depth_step : height, right, width, x.alpha, add,
-                                                           to, to_step);
+        detail::tile_of_size<Real, Bytes>(height, width / w, depth, i < packed_from ? left->data + i : lefts + i * depth,
+                                          i < packed_from ? left->depth_step : height, right, width, x.alpha, add, to, to_step);
       if (!whole) detail::move_corner(rows, x.n, corner, 2 * w, Index{1}, c, x.row_step, x.column_step);
     }
   }
@@ -118,11 +116,12 @@ struct SweepKernel {
 
 struct CutKernel {  // into panels, for this instruction set
   template <int Bytes, class Real>
-  [[gnu::always_inline]] static void run(const Product<Real>* x, Panels* down, Panels* along) {
+  [[gnu::always_inline]] static void run(const Product<Real>* x, Panels* down, Panels* along, bool* tall) {
     constexpr int w = Pack<Real, Bytes>::width;
     const int height = detail::tile_height<Bytes>(x->m);
     *down = {x->m, height, detail::last_height<Bytes>(x->m % height)};
     *along = {x->n, 2 * w, x->n % (2 * w) > w ? 2 * w : w};
+    *tall = height == tall_tile<Bytes>;
   }
 };
 
@@ -187,13 +186,14 @@ bool read_in_place(const Product<Real>& x, Index columns_of_panel) {
 template <class Real>
 void compute_packed(const Product<Real>& x) {
   Panels down, along;
-  dispatch<CutKernel>(&x, &down, &along);
+  bool tall = false;
+  dispatch<CutKernel>(&x, &down, &along, &tall);
   const Index depth_room = std::min(x.k, depth_block);
   Real* const lefts = scratch<detail::LeftPanels, Real>((x.m + 32) * depth_room + 32);
   Real* const right = scratch<detail::RightPanel, Real>(along.width * depth_room + 32);
-  // A last panel that is not full is packed in any case: its tile reads more lanes than there are.
-  const Index full = x.m - x.m % down.width + (x.m % down.width == down.last_width ? down.last_width : 0);
-  const Index packed_from = read_in_place(x, along.width) ? full : 0;
+  // A last panel that is not full is packed in any case: its tile may read more lanes than there are.
+  const bool in_place = read_in_place(x, along.width) && (tall || x.left.lane_step == 1);
+  const Index packed_from = in_place ? x.m - x.m % down.width : 0;
   for (Index p = 0; p == 0 || p < x.k; p += depth_block) {
     const Index depth = std::min(x.k - p, depth_block);
     const Operand<Real> left_block = x.left.from(0, p);
