@@ -1,4 +1,5 @@
-// bench_steps: whole training steps, forward, backward and AdamW, of d 256, 4 layers, 4 heads, 8 x 128 tokens, vocabulary 256.
+// bench_steps: whole training steps, forward, backward and AdamW, of d 256, 4 layers, 4 heads, 8 x 128 tokens, vocabulary 256;
+// `builtin` is the step of the program's own decoder, 16 x 64 tokens.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
@@ -66,13 +67,13 @@ struct Result {
 };
 
 template <class Model>
-Result time_steps(Model& model, int repeat, Flow<B> flow = {}) {
+Result time_steps(Model& model, int repeat, Flow<B> flow = {}, const Shape& batch = {sequences, tokens}) {
   std::vector<Id> ids, labels;
-  for (Index i = 0; i < sequences * tokens; ++i) {
+  for (Index i = 0; i < batch.size(); ++i) {
     ids.push_back(static_cast<Id>(random_bits(1, static_cast<std::uint64_t>(i)) % vocabulary));
     labels.push_back(static_cast<Id>(random_bits(2, static_cast<std::uint64_t>(i)) % vocabulary));
   }
-  const Ids<B> x({sequences, tokens}, ids), y({sequences, tokens}, labels);
+  const Ids<B> x(batch, ids), y(batch, labels);
   AdamW<B> optimizer({.lr = 1e-3, .weight_decay = 0.01});
   optimizer.add_module(model);
   const auto step = [&] {
@@ -140,7 +141,13 @@ Result run(const std::string& step, int repeat) {
     ModuleFormer::On<B> model(config, Rng(6));
     return time_steps(model, repeat);
   }
-  fail(ErrorKind::config, "--step '", step, "' is none of dense, moe8, moe64, lora, pmoe8, moduleformer");
+  if (step == "builtin") {
+    Llama::Config config;
+    config.context = 512;
+    Llama::On<B> model(config, Rng(7));
+    return time_steps(model, repeat, {}, {16, 64});
+  }
+  fail(ErrorKind::config, "--step '", step, "' is none of dense, moe8, moe64, lora, pmoe8, moduleformer, builtin");
 }
 
 }  // namespace
@@ -150,7 +157,7 @@ int main(int argc, char** argv) {
   std::string step = "dense";
   int threads = 1, repeat = 12;
   bool json = false;
-  app.add_option("--step", step, "dense, moe8, moe64, lora, pmoe8 or moduleformer")->capture_default_str();
+  app.add_option("--step", step, "dense, moe8, moe64, lora, pmoe8, moduleformer or builtin")->capture_default_str();
   app.add_option("--threads", threads)->capture_default_str()->check(CLI::Range(1, 1024));
   app.add_option("--repeat", repeat)->capture_default_str()->check(CLI::Range(1, 10000));
   app.add_flag("--json", json);

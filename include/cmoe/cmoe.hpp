@@ -11,6 +11,7 @@
 #include "cmoe/core/functors.hpp"   // elementwise formulas, each with its derivative
 #include "cmoe/core/product.hpp"    // the sizes of products and attentions
 #include "cmoe/core/backend.hpp"    // the complete list of what a device must be able to do
+#include "cmoe/core/owners.hpp"     // how many handles share an object
 #include "cmoe/core/memory.hpp"     // aligned, counted buffers from a cache
 #include "cmoe/core/array.hpp"      // a shape and a shared buffer
 #include "cmoe/core/random.hpp"     // numbers that are a function of seed, name and position

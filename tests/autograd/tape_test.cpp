@@ -185,6 +185,29 @@ TEST_CASE("what a step keeps is released as soon as it was played") {
   CHECK(kept > left + 6 * 80000);  // the first step, played last, finds the others gone
 }
 
+TEST_CASE("a product keeps its operands and not its result, a quotient keeps both") {
+  const T x({10000}, 1.0);
+  T w({10000}, 2.0);
+  w.want_gradient();
+  const std::size_t before = memory_in_use();
+  Tape<B> tape;
+  { const T y = x * w; }
+  CHECK(memory_in_use() < before + 80000);
+  { const T y = x / w; }
+  CHECK(memory_in_use() > before + 80000);
+}
+
+TEST_CASE("a gradient that an operation hands on as it is stays one array") {
+  const T x = leaf({2}, {1, 2});
+  const Array<B> dy({2}, 1.0);
+  {
+    Tape<B> tape;
+    const T y = (x + T({2}, {1, 1})) - T({2}, {2, 2});
+    tape.backward(y, dy);
+  }
+  CHECK(x.grad().data() == dy.data());
+}
+
 TEST_CASE("an exception on the way back leaves a tape that can be destroyed, and no memory behind") {
   const std::size_t before = memory_in_use();
   {

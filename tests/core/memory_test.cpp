@@ -90,6 +90,30 @@ TEST_CASE("a buffer may be released by another thread") {
   CHECK(next.sole_owner());
 }
 
+TEST_CASE("handles that several threads copy and drop at once are all counted") {
+  HostBuffer buffer(500);
+  const auto copy_and_drop = [&] {
+    for (int i = 0; i < 20000; ++i) {
+      const HostBuffer one = buffer;
+      const HostBuffer two = one;
+    }
+  };
+  std::thread other(copy_and_drop);
+  copy_and_drop();
+  other.join();
+  CHECK(buffer.sole_owner());
+}
+
+TEST_CASE("a count that began in a process of one thread goes on in one of two") {
+  detail::Owners owners(2);
+  owners.add();
+  std::thread([&] { CHECK_FALSE(owners.leave()); }).join();
+  CHECK_FALSE(owners.sole());
+  CHECK_FALSE(owners.leave());
+  CHECK(owners.sole());
+  CHECK(owners.leave());
+}
+
 TEST_CASE("memory that the system refuses is an error that says how much was asked for") {
   if (!detail::cache_blocks) return;  // the address sanitizer ends the program instead
   reset_peak_memory();

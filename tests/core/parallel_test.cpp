@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
 
@@ -45,6 +46,27 @@ TEST_CASE("a nested loop runs on the calling thread") {
   std::atomic<int> count{0};
   pool.run(8, [&](Index) { pool.run(8, [&](Index) { ++count; }); });
   CHECK(count == 64);
+}
+
+TEST_CASE("what one thread has not begun is taken by the others") {
+  ThreadPool pool(2);
+  std::atomic<int> done{0};
+  pool.run(10, [&](Index i) {  // block 0 waits until most others have run, so they cannot all wait for its thread
+    if (i == 0)
+      for (int turn = 0; done < 8 && turn < 100000000; ++turn) std::this_thread::yield();
+    ++done;
+  });
+  CHECK(done == 10);
+}
+
+TEST_CASE("loops after a pause, when the workers sleep, run as well") {
+  ThreadPool pool(3);
+  for (int round = 0; round < 3; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::atomic<Index> total{0};
+    pool.run(100, [&](Index i) { total += i; });
+    CHECK(total == 4950);
+  }
 }
 
 TEST_CASE("loops of several threads follow one another") {

@@ -48,7 +48,20 @@ TEST_CASE("the ways back multiply by the formula's derivatives") {
     CHECK(db[i] == doctest::Approx(dy[i] * (gated(a[i], b[i] + h) - gated(a[i], b[i] - h)) / (2 * h)).epsilon(1e-6));
     CHECK(dx[i] == doctest::Approx(dy[i] * (std::tanh(a[i] + h) - std::tanh(a[i] - h)) / (2 * h)).epsilon(1e-6));
   }
-  cpu::zip_back<fn::SwiGlu, double>(n, a.data(), b.data(), y.data(), dy.data(), nullptr, db.data());
+}
+
+TEST_CASE_TEMPLATE("both gradients of two operands in one pass are those of one pass for each", F, fn::Multiply, fn::Divide, fn::SwiGlu) {
+  const Index n = 37;
+  const auto a = numbers<double>(n, 3, true), b = numbers<double>(n, 4, true), dy = numbers<double>(n, 5, true);
+  std::vector<double> y(n), da(n), db(n), da_alone(n), db_alone(n);
+  cpu::zip<F>(n, a.data(), b.data(), y.data());
+  cpu::zip_back<F, double>(n, a.data(), b.data(), y.data(), dy.data(), da.data(), db.data());
+  cpu::zip_back<F, double>(n, a.data(), b.data(), y.data(), dy.data(), da_alone.data(), nullptr);
+  cpu::zip_back<F, double>(n, a.data(), b.data(), y.data(), dy.data(), nullptr, db_alone.data());
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+    CHECK(da[i] == doctest::Approx(da_alone[i]).epsilon(1e-14));
+    CHECK(db[i] == doctest::Approx(db_alone[i]).epsilon(1e-14));
+  }
 }
 
 TEST_CASE("a broadcast operand meets every element of its slice") {

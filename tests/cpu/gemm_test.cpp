@@ -76,6 +76,47 @@ TEST_CASE("a product's column has the same bits for any number of columns") {
   }
 }
 
+TEST_CASE_TEMPLATE("a left operand that is read in place gives the same bits as one that is packed", Real, float, double) {
+  const Index k = 300, n = 70, far = 1500;  // rows that lie so far apart are packed
+  for (const Form form : {Form::nn, Form::tn})
+    for (const Index m : {4, 13, 14, 33, 61}) {
+      const Index lines = form == Form::tn ? k : m, length = form == Form::tn ? m : k;
+      const auto a = numbers<Real>(lines * length, 8, true), b = numbers<Real>(k * n, 9, true), before = numbers<Real>(m * n, 10, true);
+      std::vector<Real> apart(static_cast<std::size_t>(lines * far));
+      for (Index i = 0; i < lines; ++i)
+        for (Index j = 0; j < length; ++j) apart[static_cast<std::size_t>(i * far + j)] = a[static_cast<std::size_t>(i * length + j)];
+      for (const bool accumulate : {false, true}) {
+        auto in_place = before, packed = before;
+        cpu::gemm<Real>(form, m, n, k, Real(0.5), a.data(), length, b.data(), n, accumulate, in_place.data(), n);
+        cpu::gemm<Real>(form, m, n, k, Real(0.5), apart.data(), far, b.data(), n, accumulate, packed.data(), n);
+        CHECK(same_bits(in_place, packed));
+      }
+    }
+}
+
+TEST_CASE("the blocks of a product cover it, fit the caches and come in whole rounds") {
+  const int threads = pool().threads();
+  for (const int wanted : {1, 2, 3, 8}) {
+    pool().resize(wanted);
+    for (const Index m : {1, 14, 128, 1000, 5000})
+      for (const Index n : {1, 32, 260, 3000})
+        for (const Index k : {1, 128, 4096}) {
+          const cpu::detail::Cut cut = cpu::detail::cut(m, n, k);
+          CHECK(cut.rows * cut.blocks_down >= m);
+          CHECK(cut.rows * (cut.blocks_down - 1) < m);
+          CHECK(cut.columns * cut.blocks_along >= n);
+          CHECK(cut.columns * (cut.blocks_along - 1) < n);
+          CHECK(cut.rows <= 574);
+          CHECK(cut.columns <= 1024);
+        }
+  }
+  pool().resize(2);
+  CHECK(cpu::detail::cut(1024, 128, 128).blocks() % 2 == 0);
+  CHECK(cpu::detail::cut(1024, 1024, 1024).blocks() % 2 == 0);
+  CHECK(cpu::detail::cut(64, 64, 64).blocks() == 1);
+  pool().resize(threads);
+}
+
 TEST_CASE("a product has the same bits for any number of threads") {
   const Index m = 300, n = 260, k = 270;
   const auto a = numbers<float>(m * k, 8, true), b = numbers<float>(k * n, 9, true);

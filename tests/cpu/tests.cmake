@@ -3,6 +3,7 @@ cmoe_test(cpu unit
   ${CMAKE_CURRENT_LIST_DIR}/math_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/elementwise_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/gemm_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/layout_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/rows_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/attention_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/eigen_products_test.cpp

@@ -53,7 +53,8 @@ class Tape {
 
   static bool recording() { return active_ != nullptr; }  // a tape lives in this thread
 
-  // Makes y the result of an operation on the inputs; back(dy) must hand gradients to the inputs' slots.
+  // Makes y the result of an operation on the inputs; back(dy) must hand gradients to the inputs' slots. It may take dy as
+  // const Array<B>& or, to pass it on as it is, as Array<B>&&.
   template <class F>
   static Tensor<B> record(Array<B> y, std::initializer_list<const Tensor<B>*> inputs, F&& back) {
     return record_if(any_wants(inputs), std::move(y), std::forward<F>(back));
@@ -63,11 +64,11 @@ class Tape {
   template <class F>
   static Tensor<B> record_if(bool wanted, Array<B>&& y, F&& back) {
     if (!active_ || !wanted) return Tensor<B>(std::move(y));
-    detail::SlotRef<B> slot = active_->new_slot();
-    active_->push([slot, back = std::forward<F>(back)]() mutable {
+    auto [slot, of_step] = active_->new_slot();
+    active_->push([slot = std::move(of_step), back = std::forward<F>(back)]() mutable {
       if (!slot->grad) return;  // the loss does not depend on y
-      const Array<B> dy = std::move(slot->grad);
-      back(dy);
+      Array<B> dy = std::move(slot->grad);
+      back(std::move(dy));
     });
     return Tensor<B>(std::move(y), std::move(slot));
   }
@@ -76,8 +77,9 @@ class Tape {
   template <class F>
   static std::pair<Tensor<B>, Tensor<B>> record(Array<B> y, Array<B> z, std::initializer_list<const Tensor<B>*> inputs, F&& back) {
     if (!active_ || !any_wants(inputs)) return {Tensor<B>(std::move(y)), Tensor<B>(std::move(z))};
-    detail::SlotRef<B> first = active_->new_slot(), second = active_->new_slot();
-    active_->push([first, second, back = std::forward<F>(back)]() mutable {
+    auto [first, first_of_step] = active_->new_slot();
+    auto [second, second_of_step] = active_->new_slot();
+    active_->push([first = std::move(first_of_step), second = std::move(second_of_step), back = std::forward<F>(back)]() mutable {
       if (!first->grad && !second->grad) return;
       const Array<B> dy = std::move(first->grad), dz = std::move(second->grad);
       back(dy, dz);
@@ -131,10 +133,11 @@ class Tape {
     return false;
   }
 
-  detail::SlotRef<B> new_slot() const {
-    detail::SlotRef<B> slot(new detail::Slot<B>);
+  // A slot with two handles: one for the result, one for the step.
+  std::pair<detail::SlotRef<B>, detail::SlotRef<B>> new_slot() const {
+    auto* slot = new detail::Slot<B>(2);
     slot->tape = serial_;
-    return slot;
+    return {detail::SlotRef<B>(slot), detail::SlotRef<B>(slot)};
   }
 
   template <class F>

@@ -1,8 +1,6 @@
 // Tensors: an array that may want a gradient, and the slot where the gradient is collected.
 #pragma once
 
-#include <atomic>
-
 #include "cmoe/core/array.hpp"
 #include "cmoe/core/product.hpp"
 
@@ -16,11 +14,12 @@ namespace detail {
 // Where the gradient of one tensor is collected. Shared by the tensor and by the steps that read the tensor.
 template <class B>
 struct Slot {
-  std::atomic<int> owners{1};
+  Owners owners;
   bool leaf = false;       // a parameter: its gradient survives the tape
   std::uint64_t tape = 0;  // the serial number of the tape that recorded the tensor
   Array<B> grad;
 
+  explicit Slot(int handles) : owners(handles) {}
   static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
   static void operator delete(void* p) { release_block(p, sizeof(Slot)); }
 };
@@ -32,7 +31,7 @@ class SlotRef {
   SlotRef() = default;
   explicit SlotRef(Slot<B>* owned) : slot_(owned) {}
   SlotRef(const SlotRef& other) noexcept : slot_(other.slot_) {
-    if (slot_) slot_->owners.fetch_add(1, std::memory_order_relaxed);
+    if (slot_) slot_->owners.add();
   }
   SlotRef(SlotRef&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)) {}
   SlotRef& operator=(SlotRef other) noexcept {
@@ -40,26 +39,25 @@ class SlotRef {
     return *this;
   }
   ~SlotRef() {
-    if (slot_ && (slot_->owners.load(std::memory_order_acquire) == 1 || slot_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1))
-      delete slot_;
+    if (slot_ && slot_->owners.leave()) delete slot_;
   }
   Slot<B>* operator->() const { return slot_; }
   Slot<B>* get() const { return slot_; }
   explicit operator bool() const { return slot_ != nullptr; }
 
   // Adds a gradient. The first one is kept as it is; a further one is added in place if nobody else sees the sum so far.
-  void add(Array<B> gradient) const {
+  void add(const Array<B>& gradient) const {
     if (!slot_) return;
-    Array<B>& sum = slot_->grad;
-    if (!sum) {
-      sum = std::move(gradient);
-      return;
-    }
-    own(sum);
-    B::axpy(sum.size(), typename B::Scalar(1), gradient.data(), sum.data());
+    if (slot_->grad) add_in_place(gradient);
+    else slot_->grad = gradient;
+  }
+  void add(Array<B>&& gradient) const {
+    if (!slot_) return;
+    if (slot_->grad) add_in_place(gradient);
+    else slot_->grad = std::move(gradient);
   }
 
-  // Adds a matrix product to the gradient of a (m,n) weight without a temporary: the product accumulates in place.
+  // Adds a matrix product (m,n) to the gradient without a temporary: the product accumulates in place.
   void add_product(Form form, Index m, Index n, Index k, const Array<B>& a, const Array<B>& b, const Shape& shape) const {
     Array<B>& sum = slot_->grad;
     const bool accumulate = static_cast<bool>(sum);
@@ -70,6 +68,10 @@ class SlotRef {
   }
 
  private:
+  void add_in_place(const Array<B>& gradient) const {
+    own(slot_->grad);
+    B::axpy(gradient.size(), typename B::Scalar(1), gradient.data(), slot_->grad.data());
+  }
   static void own(Array<B>& sum) {
     if (!sum.sole_owner()) sum = sum.copy();
   }
@@ -117,7 +119,7 @@ class Tensor {
   // Makes this tensor a leaf: from now on its gradient is collected, until stop_gradient() or the end of the tensor.
   void want_gradient() {
     if (slot_) return;
-    slot_ = detail::SlotRef<B>(new detail::Slot<B>);
+    slot_ = detail::SlotRef<B>(new detail::Slot<B>(1));
     slot_->leaf = true;
   }
   void stop_gradient() { slot_ = {}; }

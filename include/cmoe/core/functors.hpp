@@ -67,7 +67,8 @@ struct GeluTanh {  // ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))), "gelu_new"
   static auto inner(const auto& x) { return as(x, 0.79788456080286535588) * (x + as(x, 0.044715) * x * x * x); }
 };
 
-// Two arguments: y = f(a, b), da(a, b, y) = dy/da and db(a, b, y) = dy/db.
+// Two arguments: y = f(a, b), da(a, b, y) = dy/da and db(a, b, y) = dy/db. One whose derivatives read y says so with a
+// member `reads_result`; the y of the others is not kept for the way back.
 
 struct Add {
   static constexpr auto f(const auto& a, const auto& b) { return a + b; }
@@ -85,6 +86,7 @@ struct Multiply {
   static constexpr auto db(const auto& a, const auto&, const auto&) { return a; }
 };
 struct Divide {
+  static constexpr bool reads_result = true;
   static constexpr auto f(const auto& a, const auto& b) { return a / b; }
   static constexpr auto da(const auto&, const auto& b, const auto&) { return 1 / b; }
   static constexpr auto db(const auto&, const auto& b, const auto& y) { return -y / b; }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdlib>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cmoe/core/owners.hpp"
 #include "cmoe/core/shape.hpp"
 
 namespace cmoe {
@@ -111,9 +111,9 @@ class HostBuffer {
  public:
   HostBuffer() = default;
   explicit HostBuffer(std::size_t bytes)
-      : header_(new (detail::allocate_block(bytes + sizeof(Header))) Header{bytes + sizeof(Header), 1}) {}
+      : header_(new (detail::allocate_block(bytes + sizeof(Header))) Header{bytes + sizeof(Header), detail::Owners(1)}) {}
   HostBuffer(const HostBuffer& other) noexcept : header_(other.header_) {
-    if (header_) header_->owners.fetch_add(1, std::memory_order_relaxed);
+    if (header_) header_->owners.add();
   }
   HostBuffer(HostBuffer&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
   HostBuffer& operator=(HostBuffer other) noexcept {
@@ -121,19 +121,17 @@ class HostBuffer {
     return *this;
   }
   ~HostBuffer() {
-    if (!header_) return;
-    if (header_->owners.load(std::memory_order_acquire) == 1 || header_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      detail::release_block(header_, header_->bytes);
+    if (header_ && header_->owners.leave()) detail::release_block(header_, header_->bytes);
   }
 
   void* data() const { return header_ + 1; }
-  bool sole_owner() const { return header_ && header_->owners.load(std::memory_order_acquire) == 1; }
+  bool sole_owner() const { return header_ && header_->owners.sole(); }
   explicit operator bool() const { return header_ != nullptr; }
 
  private:
   struct alignas(64) Header {
     std::size_t bytes;
-    std::atomic<int> owners;
+    detail::Owners owners;
   };
   Header* header_ = nullptr;
 };

@@ -45,32 +45,47 @@ class ThreadPool {
     const std::lock_guard<std::mutex> one_loop_at_a_time(loop_);
     job_ = [](void* f, Index i) { (*static_cast<std::remove_reference_t<F>*>(f))(i); };
     argument_ = const_cast<void*>(static_cast<const void*>(&body));
-    blocks_ = blocks;
-    next_.store(0, std::memory_order_relaxed);
-    pending_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
     error_ = nullptr;
-    round_.fetch_add(1, std::memory_order_release);
+    const Index sharers = threads();
+    for (Index i = 0; i < sharers; ++i) {
+      shares_[static_cast<std::size_t>(i)].next.store(blocks * i / sharers, std::memory_order_relaxed);
+      shares_[static_cast<std::size_t>(i)].end = blocks * (i + 1) / sharers;
+    }
+    gate_.fetch_add(next_round | open, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) > 0) {
       const std::lock_guard<std::mutex> lock(sleep_);
       wake_.notify_all();
     }
-    work();
-    for (int turn = 0; pending_.load(std::memory_order_acquire) != 0; ++turn)
+    work(0);
+    // Workers that come too late find the gate closed, and nobody waits for them.
+    gate_.fetch_sub(open, std::memory_order_acq_rel);
+    for (int turn = 0; (gate_.load(std::memory_order_acquire) & inside_now) != 0; ++turn)
       if (turn > 200) std::this_thread::yield();
     if (error_) std::rethrow_exception(error_);
   }
 
  private:
+  // The gate's word: how many workers are inside, whether more may enter, and the number of the loop.
+  static constexpr std::uint64_t inside_now = 0xffff, open = 0x10000, next_round = 0x20000;
+
+  // The blocks of one thread. Each begins with its own, so that neighbouring loops find their data where the last one left it,
+  // and goes on with what others have not begun.
+  struct alignas(64) Share {
+    std::atomic<Index> next{0};
+    Index end = 0;
+  };
+
   void start(int threads) {
     check(threads >= 1 && threads <= 1024, ErrorKind::config, "threads: ", threads, " is not in 1..1024");
     ending_ = false;
-    const unsigned seen = round_.load();
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, seen] { wait_for_work(seen); });
+    shares_ = std::make_unique<Share[]>(static_cast<std::size_t>(threads));
+    const std::uint64_t seen = gate_.load();
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, seen, i] { wait_for_work(seen, static_cast<std::size_t>(i)); });
   }
 
   void stop() {
     ending_ = true;
-    round_.fetch_add(1, std::memory_order_release);
+    gate_.fetch_add(next_round, std::memory_order_seq_cst);
     {
       const std::lock_guard<std::mutex> lock(sleep_);
       wake_.notify_all();
@@ -79,48 +94,56 @@ class ThreadPool {
     workers_.clear();
   }
 
+  static bool same_round(std::uint64_t a, std::uint64_t b) { return a / next_round == b / next_round; }
+
   // Spins for a moment, since most loops follow one another closely, then sleeps.
-  void wait_for_work(unsigned seen) {
+  void wait_for_work(std::uint64_t seen, std::size_t me) {
     inside_ = true;
     for (;;) {
-      for (int turn = 0; turn < 4000 && round_.load(std::memory_order_acquire) == seen; ++turn) {
+      for (int turn = 0; turn < 8000 && same_round(gate_.load(std::memory_order_acquire), seen); ++turn)
         if (turn % 64 == 63) std::this_thread::yield();
-      }
-      if (round_.load(std::memory_order_acquire) == seen) {
+      if (same_round(gate_.load(std::memory_order_acquire), seen)) {
         std::unique_lock<std::mutex> lock(sleep_);
         sleepers_.fetch_add(1, std::memory_order_seq_cst);
-        wake_.wait(lock, [&] { return round_.load(std::memory_order_seq_cst) != seen; });
+        wake_.wait(lock, [&] { return !same_round(gate_.load(std::memory_order_seq_cst), seen); });
         sleepers_.fetch_sub(1, std::memory_order_seq_cst);
       }
-      seen = round_.load(std::memory_order_acquire);
+      seen = gate_.load(std::memory_order_acquire);
       if (ending_) return;
-      work();
-      pending_.fetch_sub(1, std::memory_order_release);
+      while ((seen & open) != 0)
+        if (gate_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+          work(me);
+          gate_.fetch_sub(1, std::memory_order_acq_rel);
+          break;
+        }
     }
   }
 
-  void work() {
+  void work(std::size_t me) {
     const bool outer = inside_;
     inside_ = true;
-    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < blocks_;) {
-      try {
-        job_(argument_, i);
-      } catch (...) {
-        const std::lock_guard<std::mutex> lock(failure_);
-        if (!error_) error_ = std::current_exception();
+    const std::size_t sharers = workers_.size() + 1;
+    for (std::size_t turn = 0; turn < sharers; ++turn) {
+      Share& share = shares_[(me + turn) % sharers];
+      for (Index i; (i = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+        try {
+          job_(argument_, i);
+        } catch (...) {
+          const std::lock_guard<std::mutex> lock(failure_);
+          if (!error_) error_ = std::current_exception();
+        }
       }
     }
     inside_ = outer;
   }
 
   std::vector<std::thread> workers_;
+  std::unique_ptr<Share[]> shares_;  // one for each thread, the calling one first
   std::mutex loop_, sleep_, failure_;
   std::condition_variable wake_;
-  std::atomic<unsigned> round_{0};
-  std::atomic<int> pending_{0}, sleepers_{0};
+  std::atomic<std::uint64_t> gate_{0};
+  std::atomic<int> sleepers_{0};
   std::atomic<bool> ending_{false};
-  std::atomic<Index> next_{0};
-  Index blocks_ = 0;
   void (*job_)(void*, Index) = nullptr;
   void* argument_ = nullptr;
   std::exception_ptr error_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "cmoe/core/parallel.hpp"
@@ -28,20 +29,33 @@ struct Cut {
 };
 
 inline Cut cut(Index m, Index n, Index k) {
-  constexpr Index most_rows = 560, most_columns = 1024, fewest_rows = 28, fewest_columns = 64;
-  constexpr Index worthwhile = Index{1} << 22;  // multiply-adds of a block
+  constexpr Index most_rows = 560, most_columns = 1024;
+  constexpr Index worthwhile = Index{1} << 21;  // multiply-adds of a block
   const auto ceil_divide = [](Index a, Index b) { return (a + b - 1) / b; };
-  const Index threads = pool().threads(), wanted = threads == 1 ? 1 : 3 * threads;
+  const auto blocks_of = [&](Index down, Index along) -> Cut {
+    const Index rows = std::max<Index>(1, ceil_divide(ceil_divide(m, down), 14) * 14);  // whole tiles of most sizes
+    const Index columns = std::max<Index>(1, ceil_divide(ceil_divide(n, along), 32) * 32);
+    return {rows, columns, ceil_divide(m, rows), ceil_divide(n, columns)};
+  };
+  const Index least_down = std::max<Index>(1, ceil_divide(m, most_rows)), least_along = std::max<Index>(1, ceil_divide(n, most_columns));
+  const Index threads = pool().threads(), least = ceil_divide(least_down * least_along, threads);
   const Index work = std::max<Index>(m, 16) * std::max<Index>(n, 16) * k;  // few rows cost as much: they wait for memory
-  Index down = std::max<Index>(1, ceil_divide(m, most_rows)), along = std::max<Index>(1, ceil_divide(n, most_columns));
-  while (down * along < wanted && work >= 2 * worthwhile * down * along) {
-    if (m / down >= n / along && m / down >= 2 * fewest_rows) ++down;
-    else if (n / along >= 2 * fewest_columns) ++along;
-    else break;
-  }
-  const Index rows = std::max<Index>(1, ceil_divide(ceil_divide(m, down), 14) * 14);  // whole tiles of most sizes
-  const Index columns = std::max<Index>(1, ceil_divide(ceil_divide(n, along), 32) * 32);
-  return {rows, columns, ceil_divide(m, rows), ceil_divide(n, columns)};
+  Cut best = blocks_of(least_down, least_along);
+  if (threads == 1) return best;
+  // One to three blocks for each thread. A block costs its multiply-adds, the packing of its operands, which takes some eight
+  // times as long an element, and a little for itself; at the end threads wait for an eighth of a block.
+  Index lowest = std::numeric_limits<Index>::max();
+  for (Index rounds = least; rounds < least + 3 && work >= rounds * threads * worthwhile; ++rounds)
+    for (Index down = least_down; down * least_along <= rounds * threads; ++down) {
+      if (rounds * threads % down != 0) continue;
+      const Cut blocks = blocks_of(down, rounds * threads / down);
+      const Index block = (blocks.rows * blocks.columns + 8 * (blocks.rows + blocks.columns)) * k + (Index{1} << 16);
+      const Index cost = 8 * ceil_divide(blocks.blocks(), threads) * block + block;
+      if (cost >= lowest) continue;
+      lowest = cost;
+      best = blocks;
+    }
+  return best;
 }
 
 template <class Real>

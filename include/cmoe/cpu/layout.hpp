@@ -6,17 +6,59 @@
 
 #include "cmoe/core/parallel.hpp"
 #include "cmoe/core/random.hpp"
+#include "cmoe/cpu/isa.hpp"
+#include "cmoe/cpu/pack.hpp"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"
 
 namespace cmoe::cpu {
+
+namespace detail {
+
+struct Affine {
+  template <int Bytes, class Real>
+  [[gnu::always_inline]] static void run(Index n, Real alpha, const Real* x, Real beta, Real* y) {
+    using P = Pack<Real, Bytes>;
+    for (Index i = 0; i < n; i += P::width) fma(P(alpha), P::load(x + i, n - i), P(beta)).store(y + i, n - i);
+  }
+};
+
+// One head (d): pairs (p, p + d/2) are two packs, neighbours (2p, 2p+1) are turned one by one.
+struct Rotary {
+  template <int Bytes, class Real>
+  [[gnu::always_inline]] static void run(Index begin, Index end, Index t, Index h, Index d, bool adjacent, Real direction,
+                                         const Real* cosine, const Real* sine, const Real* x, Real* y) {
+    using P = Pack<Real, Bytes>;
+    const Index half = d / 2;
+    for (Index at = begin * h; at < end * h; ++at) {
+      const Real *const c = cosine + at / h % t * half, *const s = sine + at / h % t * half, *const from = x + at * d;
+      Real* const to = y + at * d;
+      for (Index p = 0; adjacent && p < half; ++p) {
+        const Real a = from[2 * p], b = from[2 * p + 1], turn = direction * s[p];
+        to[2 * p] = a * c[p] - b * turn;
+        to[2 * p + 1] = a * turn + b * c[p];
+      }
+      for (Index p = 0; !adjacent && p < half; p += P::width) {
+        const Index rest = half - p;
+        const P a = P::load(from + p, rest), b = P::load(from + half + p, rest), cos = P::load(c + p, rest),
+                turn = direction * P::load(s + p, rest);
+        (a * cos - b * turn).store(to + p, rest);
+        (a * turn + b * cos).store(to + half + p, rest);
+      }
+    }
+  }
+};
+
+}  // namespace detail
 
 inline Index row_grain(Index cols) { return std::max<Index>(1, 16384 / std::max<Index>(cols, 1)); }
 
 // y = alpha x + beta
 template <class Real>
 void affine(Index n, Real alpha, const Real* x, Real beta, Real* y) {
-  parallel_for(n, 16384, [=](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) y[i] = alpha * x[i] + beta;
-  });
+  parallel_for(n, 16384,
+               [=](Index begin, Index end) { dispatch<detail::Affine>(end - begin, alpha, x + begin, beta, y + begin); });
 }
 
 // A block of (rows,cols) copied between matrices with different row lengths; added if `accumulate`.
@@ -115,21 +157,8 @@ void dot_blocks(Index n, Index t, Index e, Index r, const Real* x, const Real* y
 template <class Real>
 void rotary(Index n, Index t, Index h, Index d, bool adjacent, Real direction, const Real* cosine, const Real* sine, const Real* x,
             Real* y) {
-  const Index half = d / 2, step = adjacent ? 2 : 1, apart = adjacent ? 1 : half;
   parallel_for(n * t, row_grain(h * d), [=](Index begin, Index end) {
-    for (Index row = begin; row < end; ++row) {
-      const Real* c = cosine + (row % t) * half;
-      const Real* s = sine + (row % t) * half;
-      for (Index head = 0; head < h; ++head) {
-        const Real* from = x + (row * h + head) * d;
-        Real* to = y + (row * h + head) * d;
-        for (Index p = 0; p < half; ++p) {
-          const Real a = from[p * step], b = from[p * step + apart], sp = direction * s[p];
-          to[p * step] = a * c[p] - b * sp;
-          to[p * step + apart] = a * sp + b * c[p];
-        }
-      }
-    }
+    dispatch<detail::Rotary>(begin, end, t, h, d, adjacent, direction, cosine, sine, x, y);
   });
 }
 
@@ -145,3 +174,4 @@ void dropout(Index n, double p, std::uint64_t key, const Real* x, Real* y) {
 }
 
 }  // namespace cmoe::cpu
+#pragma GCC diagnostic pop

@@ -55,24 +55,24 @@ constexpr int tile_height(Index m) {
   return 20 * rows_computed<Bytes>(m, middle) < 19 * rows_computed<Bytes>(m, tall) ? middle : tall;
 }
 
-template <class Real, int Bytes, int Height>
-[[gnu::always_inline]] inline void tile_of_width(int packs, Index depth, const Real* left, const Real* right,
+template <class Real, int Bytes, int Height, Lanes Left>
+[[gnu::always_inline]] inline void tile_of_width(int packs, Index depth, const Real* left, Index left_step, const Real* right,
                                                  Index right_step, Real alpha, bool add, Real* c, Index c_step) {
   if (packs == 2)
-    tile<Real, Bytes, Height, 2>(depth, left, right, right_step, alpha, add, c, c_step);
+    tile<Real, Bytes, Height, 2, Left>(depth, left, left_step, right, right_step, alpha, add, c, c_step);
   else
-    tile<Real, Bytes, Height, 1>(depth, left, right, right_step, alpha, add, c, c_step);
+    tile<Real, Bytes, Height, 1, Left>(depth, left, left_step, right, right_step, alpha, add, c, c_step);
 }
 
 template <class Real, int Bytes>
-[[gnu::always_inline]] inline void tile_of_size(int height, int packs, Index depth, const Real* left, const Real* right,
-                                                Index right_step, Real alpha, bool add, Real* c, Index c_step) {
+[[gnu::always_inline]] inline void tile_of_size(int height, int packs, Index depth, const Real* left, Index left_step,
+                                                const Real* right, Index right_step, Real alpha, bool add, Real* c, Index c_step) {
   if (height == tall_tile<Bytes>)
-    tile_of_width<Real, Bytes, tall_tile<Bytes>>(packs, depth, left, right, right_step, alpha, add, c, c_step);
+    tile_of_width<Real, Bytes, tall_tile<Bytes>, Lanes::adjacent>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
   else if (height == middle_tile<Bytes>)
-    tile_of_width<Real, Bytes, middle_tile<Bytes>>(packs, depth, left, right, right_step, alpha, add, c, c_step);
+    tile_of_width<Real, Bytes, middle_tile<Bytes>, Lanes::adjacent>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
   else
-    tile_of_width<Real, Bytes, low_tile<Bytes>>(packs, depth, left, right, right_step, alpha, add, c, c_step);
+    tile_of_width<Real, Bytes, low_tile<Bytes>, Lanes::adjacent>(packs, depth, left, left_step, right, right_step, alpha, add, c, c_step);
 }
 
 // Copies (rows, columns) between the product's c and a row-major corner that has room for a whole tile.
@@ -85,11 +85,12 @@ inline void move_corner(Index rows, Index columns, const Real* from, Index from_
 
 }  // namespace detail
 
-// One panel of columns: c (m,columns) = or += alpha · (the panels of one depth block)
+// One panel of columns: c (m,columns) = or += alpha · (left panels times the right one, of one depth block). The left operand
+// is read in place, but for the panels of lanes from `packed_from` on; where its lanes lie apart, those before are tall tiles.
 struct SweepKernel {
   template <int Bytes, class Real>
-  [[gnu::always_inline]] static void run(const Product<Real>* product, Panels down, int width, Index depth, bool add,
-                                         const Real* lefts, const Real* right) {
+  [[gnu::always_inline]] static void run(const Product<Real>* product, const Operand<Real>* left, Panels down, int width, Index depth,
+                                         bool add, Index packed_from, const Real* lefts, const Real* right) {
     constexpr int w = Pack<Real, Bytes>::width;
     const Product<Real> x = *product;
     // Edges and transposed results go through a corner with room for a whole tile, so that they see the same arithmetic.
@@ -100,8 +101,14 @@ struct SweepKernel {
       Real* const c = x.c + i * x.row_step;
       const bool whole = x.column_step == 1 && rows == height && x.n == width;
       if (!whole && add) detail::move_corner(rows, x.n, c, x.row_step, x.column_step, corner, 2 * w, Index{1});
-      detail::tile_of_size<Real, Bytes>(height, width / w, depth, lefts + i * depth, right, width, x.alpha, add,
-                                        whole ? c : corner, whole ? x.row_step : 2 * w);
+      Real* const to = whole ? c : corner;
+      const Index to_step = whole ? x.row_step : 2 * w;
+      if (i < packed_from && left->lane_step != 1)
+        detail::tile_of_width<Real, Bytes, tall_tile<Bytes>, Lanes::apart>(width / w, depth, left->data + i * left->lane_step,
+                                                                           left->lane_step, right, width, x.alpha, add, to, to_step);
+      else
+        detail::tile_of_size<Real, Bytes>(height, width / w, depth, i < packed_from ? left->data + i : lefts + i * depth,
+                                          i < packed_from ? left->depth_step : height, right, width, x.alpha, add, to, to_step);
       if (!whole) detail::move_corner(rows, x.n, corner, 2 * w, Index{1}, c, x.row_step, x.column_step);
     }
   }
@@ -109,11 +116,12 @@ struct SweepKernel {
 
 struct CutKernel {  // into panels, for this instruction set
   template <int Bytes, class Real>
-  [[gnu::always_inline]] static void run(const Product<Real>* x, Panels* down, Panels* along) {
+  [[gnu::always_inline]] static void run(const Product<Real>* x, Panels* down, Panels* along, bool* tall) {
     constexpr int w = Pack<Real, Bytes>::width;
     const int height = detail::tile_height<Bytes>(x->m);
     *down = {x->m, height, detail::last_height<Bytes>(x->m % height)};
     *along = {x->n, 2 * w, x->n % (2 * w) > w ? 2 * w : w};
+    *tall = height == tall_tile<Bytes>;
   }
 };
 
@@ -164,25 +172,44 @@ struct FewRowsKernel {
   }
 };
 
-// The left operand's panels are packed once for a depth block; the right operand's one by one, each used at once and never
-// leaving the innermost cache.
+// Whether the left operand is read where it lies. Packing it costs as much as a few panels of columns, and pays when there are
+// more, or when its rows are so long that what a tile reads of them would push each other out of the innermost cache.
+template <class Real>
+bool read_in_place(const Product<Real>& x, Index columns_of_panel) {
+  constexpr Index most_panels = 9, most_bytes_apart = 2048;
+  const Index apart = std::max(x.left.lane_step, x.left.depth_step) * static_cast<Index>(sizeof(Real));
+  return x.n <= most_panels * columns_of_panel && apart <= most_bytes_apart;
+}
+
+// The left operand's panels are packed once for a depth block, unless they are read in place; the right operand's one by one,
+// each used at once and never leaving the innermost cache.
 template <class Real>
 void compute_packed(const Product<Real>& x) {
   Panels down, along;
-  dispatch<CutKernel>(&x, &down, &along);
+  bool tall = false;
+  dispatch<CutKernel>(&x, &down, &along, &tall);
   const Index depth_room = std::min(x.k, depth_block);
   Real* const lefts = scratch<detail::LeftPanels, Real>((x.m + 32) * depth_room + 32);
   Real* const right = scratch<detail::RightPanel, Real>(along.width * depth_room + 32);
+  // A last panel that is not full is packed in any case: its tile may read more lanes than there are.
+  const bool in_place = read_in_place(x, along.width) && (tall || x.left.lane_step == 1);
+  const Index packed_from = in_place ? x.m - x.m % down.width : 0;
   for (Index p = 0; p == 0 || p < x.k; p += depth_block) {
     const Index depth = std::min(x.k - p, depth_block);
     const Operand<Real> left_block = x.left.from(0, p);
-    dispatch<PackKernel>(&left_block, down, depth, lefts);
+    if (packed_from < x.m) {
+      const Operand<Real> packed = left_block.from(packed_from, 0);
+      Panels rest = down;
+      rest.lanes -= packed_from;
+      dispatch<PackKernel>(&packed, rest, depth, lefts + packed_from * depth);
+    }
     for (Index j = 0; j < x.n; j += along.width) {
       const Product<Real> columns = x.part(0, x.m, j, along.lanes_of(j));
       const Operand<Real> right_block = columns.right.from(0, p);
       const int width = along.width_of(j);
       dispatch<PackKernel>(&right_block, Panels{columns.n, width, width}, depth, right);
-      dispatch<SweepKernel>(&columns, down, width, depth, x.accumulate || p > 0, lefts, right);
+      dispatch<SweepKernel>(&columns, &left_block, down, width, depth, x.accumulate || p > 0, packed_from,
+                            static_cast<const Real*>(lefts), static_cast<const Real*>(right));
     }
   }
 }

@@ -23,23 +23,38 @@ template <class P, class Real>
   fma(sum, P::broadcast(alpha), before).store(c, lanes);
 }
 
-// c (Height, Packs·width) = alpha · leftᵀ right, plus c if `add`. left is a panel (depth, Height) without gaps, right a panel
-// (depth, Packs·width) with rows `right_step` apart. Every element is one chain of multiply-adds in the order of the depth,
-// whatever the tile's size: its bits depend on nothing else.
-template <class Real, int Bytes, int Height, int Packs>
-[[gnu::always_inline]] inline void tile(Index depth, const Real* left, const Real* right, Index right_step, Real alpha,
-                                        bool add, Real* c, Index c_step) {
+// Where a tile finds its left numbers: lane i at depth p is left[p · step + i], or left[i · step + p] if lanes lie apart.
+enum class Lanes { adjacent, apart };
+
+// c (Height, Packs·width) = alpha · leftᵀ right, plus c if `add`. right is a panel (depth, Packs·width) with rows `right_step`
+// apart. Every element is one chain of multiply-adds in the order of the depth, whatever the tile's size: its bits depend on
+// nothing else.
+template <class Real, int Bytes, int Height, int Packs, Lanes Left>
+[[gnu::always_inline]] inline void tile(Index depth, const Real* left, Index left_step, const Real* right, Index right_step,
+                                        Real alpha, bool add, Real* c, Index c_step) {
   using P = Pack<Real, Bytes>;
+  // Lanes that lie apart are reached from every third of them, which leaves registers for all: an address holds one or two steps.
+  const Real *third = left + 3 * left_step, *sixth = left + 6 * left_step, *ninth = left + 9 * left_step,
+             *twelfth = left + 12 * left_step;
   P sums[Height][Packs];
   for (Index p = 0; p < depth; ++p) {
     P b[Packs];
 #pragma GCC unroll 4
     for (int j = 0; j < Packs; ++j) b[j] = P::load(right + j * P::width);
 #pragma GCC unroll 16
-    for (int i = 0; i < Height; ++i)
+    for (int i = 0; i < Height; ++i) {
+      const Real* const mark = i < 3 ? left : i < 6 ? third : i < 9 ? sixth : i < 12 ? ninth : twelfth;
+      const Real& factor = Left == Lanes::apart ? mark[i % 3 * left_step] : left[i];
 #pragma GCC unroll 4
-      for (int j = 0; j < Packs; ++j) sums[i][j] = add_product(sums[i][j], left[i], b[j]);
-    left += Height;
+      for (int j = 0; j < Packs; ++j) sums[i][j] = add_product(sums[i][j], factor, b[j]);
+    }
+    if constexpr (Left == Lanes::apart) {
+      ++left, ++third, ++sixth, ++ninth, ++twelfth;
+      // Each stays a pointer of its own: the compiler would rather keep an address for every lane.
+      asm("" : "+r"(left), "+r"(third), "+r"(sixth), "+r"(ninth), "+r"(twelfth));
+    } else {
+      left += left_step;
+    }
     right += right_step;
   }
 #pragma GCC unroll 16

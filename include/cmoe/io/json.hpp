@@ -16,12 +16,44 @@ namespace cmoe {
 using Json = nlohmann::json;                 // members sorted: a look-up in a large object stays cheap
 using OrderedJson = nlohmann::ordered_json;  // for documents that we write: members in the order of writing
 
-// Feeds the text to a SAX handler. `name` is how messages call the text. Nothing recurses, whatever the depth.
+namespace detail {
+
+// The parser's words passed on to a handler of any type, so that the parser is compiled for one type only: it is most of what
+// this header costs to compile.
 template <class Handler>
-void scan_json(std::string_view text, const std::string& name, Handler& handler) {
+struct SaxHandler final : nlohmann::json_sax<Json> {
+  explicit SaxHandler(Handler& to) : handler(to) {}
+  bool null() override { return handler.null(); }
+  bool boolean(bool value) override { return handler.boolean(value); }
+  bool number_integer(Json::number_integer_t value) override { return handler.number_integer(value); }
+  bool number_unsigned(Json::number_unsigned_t value) override { return handler.number_unsigned(value); }
+  bool number_float(Json::number_float_t value, const std::string& text) override { return handler.number_float(value, text); }
+  bool string(std::string& value) override { return handler.string(value); }
+  bool binary(Json::binary_t& value) override { return handler.binary(value); }
+  bool start_object(std::size_t size) override { return handler.start_object(size); }
+  bool start_array(std::size_t size) override { return handler.start_array(size); }
+  bool end_object() override { return handler.end_object(); }
+  bool end_array() override { return handler.end_array(); }
+  bool key(std::string& text) override { return handler.key(text); }
+  bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& error) override {
+    return handler.parse_error(position, token, error);
+  }
+  Handler& handler;
+};
+
+inline void parse_words(std::string_view text, const std::string& name, nlohmann::json_sax<Json>& handler) {
   // The parser takes a NUL byte for the end of the text.
   check(text.find('\0') == std::string_view::npos, ErrorKind::format, name, ": not valid JSON: it holds a NUL byte");
   Json::sax_parse(text.begin(), text.end(), &handler);
+}
+
+}  // namespace detail
+
+// Feeds the text to a SAX handler. `name` is how messages call the text. Nothing recurses, whatever the depth.
+template <class Handler>
+void scan_json(std::string_view text, const std::string& name, Handler& handler) {
+  detail::SaxHandler<Handler> words(handler);
+  detail::parse_words(text, name, words);
 }
 
 namespace detail {

@@ -1,6 +1,7 @@
 // Writing safetensors: the same tensors give the same bytes, in whatever order they were added.
 #pragma once
 
+#include "cmoe/io/json_text.hpp"
 #include "cmoe/io/safetensors_header.hpp"
 
 namespace cmoe {
@@ -60,17 +61,19 @@ class SafeTensorsWriter {
     std::vector<Tensors::const_iterator> order;
     for (auto place = tensors_.begin(); place != tensors_.end(); ++place) order.push_back(place);
     std::stable_sort(order.begin(), order.end(), [](auto a, auto b) { return a->second.dtype < b->second.dtype; });
+    std::string text = "{";
     for (const auto& [key, value] : metadata) {
       check_utf8(key, "safetensors metadata");
       check_utf8(value, "safetensors metadata '" + printable(key) + "'");
+      text += (text.size() > 1 ? "," : "\"__metadata__\":{") + json::string(key) + ":" + json::string(value);
     }
-    std::string text = metadata.empty() ? "{" : "{\"__metadata__\":" + Json(metadata).dump();
+    if (!metadata.empty()) text += "}";
     std::size_t offset = 0;
     for (const auto& place : order) {
       const auto& [name, entry] = *place;
       std::string sizes;
       for (Index n : entry.shape) sizes += (sizes.empty() ? "" : ",") + std::to_string(n);
-      text += (text.size() > 1 ? "," : "") + Json(name).dump() + ":{\"dtype\":\"" + std::string(name_of(entry.dtype)) +
+      text += (text.size() > 1 ? "," : "") + json::string(name) + ":{\"dtype\":\"" + std::string(name_of(entry.dtype)) +
               "\",\"shape\":[" + sizes + "],\"data_offsets\":[" + std::to_string(offset) + "," +
               std::to_string(offset + entry.bytes.size()) + "]}";
       offset += entry.bytes.size();

@@ -29,6 +29,24 @@ inline Broadcast broadcast(const char* op, const Shape& a, const Shape& b) {
   return plan;
 }
 
+// The result of F as its derivatives want it: kept, or nothing, in whose place any array of its size may be read.
+template <class B>
+struct KeptResult {
+  Array<B> y;
+  const Array<B>& or_any(const Array<B>&) const { return y; }
+};
+struct NoResult {
+  template <class B>
+  const Array<B>& or_any(const Array<B>& other) const {
+    return other;
+  }
+};
+template <class F, class B>
+auto kept_result(const Array<B>& y) {
+  if constexpr (requires { F::reads_result; }) return KeptResult<B>{y};
+  else return NoResult{};
+}
+
 }  // namespace detail
 
 // y = F::f(a, b). b has the shape of a, or repeats over it: (C) and (T,1) both do over (T,C). The result has the shape of a.
@@ -36,25 +54,26 @@ inline Broadcast broadcast(const char* op, const Shape& a, const Shape& b) {
 template <class F, class B>
 Tensor<B> zip(const char* op, const Tensor<B>& a, const Tensor<B>& b) {
   Array<B> y(a.shape());
+  const auto kept = detail::kept_result<F>(y);
   if (a.shape() == b.shape()) {
     B::template zip<F>(a.size(), a.data(), b.data(), y.data());
-    return Tape<B>::record(y, {&a, &b}, [a = a.value(), b = b.value(), y, da = a.slot(), db = b.slot()](const Array<B>& dy) {
+    return Tape<B>::record(std::move(y), {&a, &b}, [a = a.value(), b = b.value(), kept, da = a.slot(), db = b.slot()](const Array<B>& dy) {
       Array<B> ga, gb;
       if (da) ga = Array<B>(a.shape());
       if (db) gb = Array<B>(b.shape());
-      B::template zip_back<F>(a.size(), a.data(), b.data(), y.data(), dy.data(), ga.data(), gb.data());
+      B::template zip_back<F>(a.size(), a.data(), b.data(), kept.or_any(a).data(), dy.data(), ga.data(), gb.data());
       if (da) da.add(std::move(ga));
       if (db) db.add(std::move(gb));
     });
   }
   const detail::Broadcast plan = detail::broadcast(op, a.shape(), b.shape());
   B::template zip_broadcast<F>(plan.outer, plan.mid, plan.inner, a.data(), b.data(), y.data());
-  return Tape<B>::record(y, {&a, &b}, [plan, a = a.value(), b = b.value(), y, da = a.slot(), db = b.slot()](const Array<B>& dy) {
+  return Tape<B>::record(std::move(y), {&a, &b}, [plan, a = a.value(), b = b.value(), kept, da = a.slot(), db = b.slot()](const Array<B>& dy) {
     Array<B> full(a.shape()), ga, gb;  // b repeated, then the gradient of each place
     B::template zip_broadcast<fn::Second>(plan.outer, plan.mid, plan.inner, a.data(), b.data(), full.data());
     if (da) ga = Array<B>(a.shape());
     if (db) gb = Array<B>(a.shape());
-    B::template zip_back<F>(a.size(), a.data(), full.data(), y.data(), dy.data(), ga.data(), gb.data());
+    B::template zip_back<F>(a.size(), a.data(), full.data(), kept.or_any(a).data(), dy.data(), ga.data(), gb.data());
     if (da) da.add(std::move(ga));
     if (!db) return;
     Array<B> sum(b.shape());
@@ -70,24 +89,26 @@ Tensor<B> zip_linear(const char* op, const Tensor<B>& a, const Tensor<B>& b, typ
   Array<B> y(a.shape());
   if (a.shape() == b.shape()) {
     B::template zip<F>(a.size(), a.data(), b.data(), y.data());
-    return Tape<B>::record(std::move(y), {&a, &b}, [sign, da = a.slot(), db = b.slot()](const Array<B>& dy) {
-      da.add(dy);
-      if (!db) return;
-      if (sign == Real(1)) return db.add(dy);
-      Array<B> gradient(dy.shape());
-      B::affine(dy.size(), sign, dy.data(), Real(0), gradient.data());
-      db.add(std::move(gradient));
+    return Tape<B>::record(std::move(y), {&a, &b}, [sign, da = a.slot(), db = b.slot()](Array<B>&& dy) {
+      if (db && sign == Real(1)) db.add(dy);
+      if (db && sign != Real(1)) {
+        Array<B> gradient(dy.shape());
+        B::affine(dy.size(), sign, dy.data(), Real(0), gradient.data());
+        db.add(std::move(gradient));
+      }
+      da.add(std::move(dy));
     });
   }
   const detail::Broadcast plan = detail::broadcast(op, a.shape(), b.shape());
   B::template zip_broadcast<F>(plan.outer, plan.mid, plan.inner, a.data(), b.data(), y.data());
-  return Tape<B>::record(std::move(y), {&a, &b}, [plan, sign, shape = b.shape(), da = a.slot(), db = b.slot()](const Array<B>& dy) {
-    da.add(dy);
-    if (!db) return;
-    Array<B> gradient(shape);
-    B::reduce_broadcast(plan.outer, plan.mid, plan.inner, dy.data(), gradient.data());
-    if (sign != Real(1)) B::affine(gradient.size(), sign, gradient.data(), Real(0), gradient.data());
-    db.add(std::move(gradient));
+  return Tape<B>::record(std::move(y), {&a, &b}, [plan, sign, shape = b.shape(), da = a.slot(), db = b.slot()](Array<B>&& dy) {
+    if (db) {
+      Array<B> gradient(shape);
+      B::reduce_broadcast(plan.outer, plan.mid, plan.inner, dy.data(), gradient.data());
+      if (sign != Real(1)) B::affine(gradient.size(), sign, gradient.data(), Real(0), gradient.data());
+      db.add(std::move(gradient));
+    }
+    da.add(std::move(dy));
   });
 }
 

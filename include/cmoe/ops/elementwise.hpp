@@ -36,7 +36,7 @@ Tensor<B> affine(const Tensor<B>& x, std::type_identity_t<typename B::Scalar> al
   using Real = typename B::Scalar;
   Array<B> y(x.shape());
   B::affine(x.size(), alpha, x.data(), beta, y.data());
-  return Tape<B>::record(y, {&x}, [alpha, dx = x.slot()](const Array<B>& dy) {
+  return Tape<B>::record(std::move(y), {&x}, [alpha, dx = x.slot()](const Array<B>& dy) {
     Array<B> gradient(dy.shape());
     B::affine(dy.size(), alpha, dy.data(), Real(0), gradient.data());
     dx.add(std::move(gradient));
@@ -51,7 +51,7 @@ Tensor<B> dropout(const Tensor<B>& x, double p, std::uint64_t key) {
   if (p == 0) return x;
   Array<B> y(x.shape());
   B::dropout(x.size(), p, key, x.data(), y.data());
-  return Tape<B>::record(y, {&x}, [p, key, dx = x.slot()](const Array<B>& dy) {
+  return Tape<B>::record(std::move(y), {&x}, [p, key, dx = x.slot()](const Array<B>& dy) {
     Array<B> gradient(dy.shape());
     B::dropout(dy.size(), p, key, dy.data(), gradient.data());
     dx.add(std::move(gradient));

@@ -18,11 +18,7 @@ Tensor<B> matmul(const Tensor<B>& x, const Tensor<B>& w) {
   Array<B> y(x.shape().with(-1, n));
   B::gemm(Form::nn, m, n, k, Real(1), x.data(), k, w.data(), n, false, y.data(), n);
   return Tape<B>::record(std::move(y), {&x, &w}, [=, x = x.value(), w = w.value(), dx = x.slot(), dw = w.slot()](const Array<B>& dy) {
-    if (dx) {
-      Array<B> gradient(x.shape());
-      B::gemm(Form::nt, m, k, n, Real(1), dy.data(), n, w.data(), n, false, gradient.data(), k);
-      dx.add(std::move(gradient));
-    }
+    if (dx) dx.add_product(Form::nt, m, k, n, dy, w, x.shape());
     if (dw) dw.add_product(Form::tn, k, n, m, x, dy, w.shape());
   });
 }
@@ -37,11 +33,7 @@ Tensor<B> matmul_transposed(const Tensor<B>& x, const Tensor<B>& w) {
   Array<B> y(x.shape().with(-1, n));
   B::gemm(Form::nt, m, n, k, Real(1), x.data(), k, w.data(), k, false, y.data(), n);
   return Tape<B>::record(std::move(y), {&x, &w}, [=, x = x.value(), w = w.value(), dx = x.slot(), dw = w.slot()](const Array<B>& dy) {
-    if (dx) {
-      Array<B> gradient(x.shape());
-      B::gemm(Form::nn, m, k, n, Real(1), dy.data(), n, w.data(), k, false, gradient.data(), k);
-      dx.add(std::move(gradient));
-    }
+    if (dx) dx.add_product(Form::nn, m, k, n, dy, w, x.shape());
     if (dw) dw.add_product(Form::tn, n, k, m, dy, x, w.shape());
   });
 }
