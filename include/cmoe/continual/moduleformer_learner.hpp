@@ -13,7 +13,8 @@ struct ModuleFormerConfig {
   Insertion insertion = Insertion::copies;
   bool gated = true;            // false: token routers alone decide, held by replayed items
   double memory_share = 0.015;  // of each past task's items; gated: their prompts only
-  Index memory_batch = 48;      // remembered prompts beside each batch for the gate, or items without it
+  Index memory_batch = 48;      // remembered prompts beside each batch, for the gate
+  Index replay_batch = 8;       // remembered items beside each batch, without the gate
   double gate_rate = 10;        // the gate's learning rate over the modules'
 };
 
@@ -30,7 +31,7 @@ class ModuleFormerLearner {
       : model_(std::move(model)),
         config_(config),
         rng_(rng),
-        replay_(config.memory_share, config.memory_batch, rng),
+        replay_(config.memory_share, config.replay_batch, rng),
         prompts_(config.memory_share, config.memory_batch, rng) {}
 
   void before_task(Index task, const EncodedTask&) {

@@ -100,7 +100,7 @@ inline std::vector<Index> slab_sizes(const SafeTensors& file, const std::string&
 }
 
 template <class B>
-void empty_slabs(std::vector<Param<B>>& slabs, const std::vector<Index>& sizes, const Shape& shape) {
+void empty_slabs(std::vector<Param<B>>& slabs, const std::vector<Index>& sizes, Shape shape) {  // by value: it may be that of a slab
   slabs.clear();
   for (Index n : sizes) slabs.emplace_back(shape.with(0, n));
 }

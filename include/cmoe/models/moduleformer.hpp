@@ -148,7 +148,7 @@ struct ModularDecoder {
       for (std::size_t i = 0; i < kept.size(); ++i) {
         const Index chosen = i % 2 == 0 ? blocks[i / 2].mix.router.chosen : blocks[i / 2].feed.router.chosen;
         check(static_cast<Index>(kept[i].size()) >= chosen, ErrorKind::config, "prune: of the ", i % 2 == 0 ? "attention" : "feed-forward",
-              " modules of block ", i / 2, " ", kept[i].size(), " would stay and each token uses ", chosen);
+              " modules of block ", i / 2, " only ", kept[i].size(), " would stay, each token uses ", chosen);
       }
       for (std::size_t l = 0; l < blocks.size(); ++l) {
         blocks[l].mix.keep(kept[2 * l], how);
