@@ -13,7 +13,7 @@ namespace {
 using namespace program;
 
 void add_model(CLI::App& command, ModelOptions& o) {
-  command.add_option("--model", o.model, "builtin, or a llama2.c FILE.bin")->capture_default_str();
+  command.add_option("--model", o.model, "builtin, a llama2.c FILE.bin, or a folder with a ModuleFormer")->capture_default_str();
   command.add_option("--tokenizer", o.tokenizer, "the tokenizer of a llama2.c file");
 }
 
@@ -64,7 +64,9 @@ void add_method_options(CLI::App& command, LearnOptions& o) {
   add("moduleformer", "--moduleformer-attention-experts", m.moduleformer_attention_experts, "inserted a layer and task")->check(CLI::PositiveNumber);
   add("moduleformer", "--moduleformer-feed-experts", m.moduleformer_feed_experts, "inserted a layer and task")->check(CLI::PositiveNumber);
   add("moduleformer", "--moduleformer-memory", m.moduleformer_memory, "share of each task's items kept")->check(CLI::Range(0.0, 1.0));
-  add("moduleformer", "--moduleformer-memory-batch", m.moduleformer_memory_batch, "old items a step")->check(CLI::NonNegativeNumber);
+  add("moduleformer", "--moduleformer-memory-batch", m.moduleformer_memory_batch, "remembered prompts a step, for the gate")->check(CLI::NonNegativeNumber);
+  add("moduleformer", "--moduleformer-gate", m.moduleformer_gate, "prompt: whose modules take part is read from the prompt; none: token routers alone")
+      ->check(CLI::IsMember({"prompt", "none"}));
 }
 
 // --method M --help shows the options of M alone: the name is needed before the options are declared.
@@ -77,7 +79,7 @@ std::string method_on_command_line(int argc, char** argv) {
 }
 
 std::string command_on_command_line(int argc, char** argv) {
-  static constexpr const char* commands[] = {"demo", "learn", "evaluate", "generate", "tokenize", "inspect", "make-stream"};
+  static constexpr const char* commands[] = {"demo", "learn", "evaluate", "generate", "tokenize", "inspect", "prune", "insert", "make-stream"};
   for (int i = 1; i < argc; ++i)
     for (const char* command : commands)
       if (std::string(argv[i]) == command) return command;
@@ -172,9 +174,11 @@ int run(int argc, char** argv) {
   command->callback([&] { status = tokenize(tokenization); });
 
   command = app.add_subcommand("inspect", "what a model file or a run holds");
-  command->add_option("path", inspected, "a run folder, a .bin or a .safetensors file")->required();
+  command->add_option("path", inspected, "a run folder, a model folder, a .bin or a .safetensors file")->required();
   command->add_flag("--json", inspect_json, "results as JSON");
   command->callback([&] { status = inspect(inspected, inspect_json); });
+
+  add_module_commands(app, status);
 
   command = app.add_subcommand("make-stream", "writes the built-in stream as files in the TRACE layout");
   command->add_option("--out", making.out, "the folder")->required();

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "backbone.hpp"
-#include "cmoe/continual/moduleformer_learner.hpp"
 #include "cmoe/continual/per_task.hpp"
 #include "cmoe/continual/pmoe_learner.hpp"
 #include "cmoe/continual/sequential.hpp"
 #include "cmoe/continual/stream_run.hpp"
 #include "method_names.hpp"
+#include "modules.hpp"
 
 namespace program {
 
@@ -53,12 +53,7 @@ auto with_learner(const LearnOptions& o, Progress& progress, F&& use) {
   check_method(o.method);
   const Rng rng = Rng(o.seed).fork("learner");
   if (o.method == "moduleformer") {
-    ModuleFormerConfig config;
-    config.attention_experts = o.options.moduleformer_attention_experts;
-    config.feed_experts = o.options.moduleformer_feed_experts;
-    config.memory_share = o.options.moduleformer_memory;
-    config.memory_batch = o.options.moduleformer_memory_batch;
-    ModuleFormerLearner<Backend> learner(load_moduleformer(o.source, progress), config, rng);
+    ModuleFormerLearner<Backend> learner(load_moduleformer(o.source, progress), moduleformer_settings(o.options), rng);
     return use(learner, load_tokenizer(o.source), learner.model().context());
   }
   Backbone backbone = load_backbone(o.source, progress);

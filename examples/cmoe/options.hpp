@@ -7,6 +7,10 @@
 
 #include "cmoe/core/shape.hpp"
 
+namespace CLI {
+class App;
+}
+
 namespace program {
 
 using cmoe::Index;
@@ -26,8 +30,9 @@ struct MethodOptions {
   Index pmoe_memory_batch = 48;
   double replay_memory = 0.02;
   Index replay_batch = 0;   // 0: half a batch
-  Index moduleformer_attention_experts = 1, moduleformer_feed_experts = 2, moduleformer_memory_batch = 8;
+  Index moduleformer_attention_experts = 2, moduleformer_feed_experts = 4, moduleformer_memory_batch = 48;
   double moduleformer_memory = 0.015;
+  std::string moduleformer_gate = "prompt";
 };
 
 struct LearnOptions {
@@ -83,5 +88,6 @@ int generate(const GenerateOptions& options);
 int tokenize(const TokenizeOptions& options);
 int inspect(const std::string& path, bool json);
 int make_stream(const MakeStreamOptions& options);
+void add_module_commands(CLI::App& app, int& status);  // prune and insert
 
 }  // namespace program

@@ -145,7 +145,7 @@ OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progre
   LearnOptions options;
   RunState state;
   if (folder.empty()) {
-    options.method = "seqft";  // a plain model is a learner that has learnt nothing
+    options.method = is_moduleformer_folder(source.model) ? "moduleformer" : "seqft";  // a plain model is a learner that has learnt nothing
     options.source = source;
   } else {
     options = read_run(folder);
@@ -157,7 +157,7 @@ OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progre
       for (Index t = 0; t < state.task + (state.step > 0 ? 1 : 0); ++t) kept->before_task(t, EncodedTask{});
       load_checkpoint(path, kept->model(), static_cast<AdamW<Backend>*>(nullptr));
     }
-    OpenedRun run{options, tokenizer, context, options.method == "pmoe", {}, {}, {}};
+    OpenedRun run{options, tokenizer, context, options.method == "pmoe" || options.method == "moduleformer", {}, {}, {}};
     run.score = [kept, tokenizer](const EncodedTask& data, Index task) {
       return cmoe::evaluate<Backend>(*kept, data, task, tokenizer.eos().value_or(-1),
                                      [&](const std::vector<Id>& ids) { return tokenizer.decode(ids); });

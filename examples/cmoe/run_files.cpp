@@ -35,7 +35,8 @@ Json options_json(const LearnOptions& o) {
           {"pmoe_router_weight", m.pmoe_router_weight}, {"pmoe_router_rate", m.pmoe_router_rate},
           {"pmoe_memory_batch", m.pmoe_memory_batch}, {"replay_memory", m.replay_memory}, {"replay_batch", m.replay_batch},
           {"moduleformer_attention_experts", m.moduleformer_attention_experts}, {"moduleformer_feed_experts", m.moduleformer_feed_experts},
-          {"moduleformer_memory", m.moduleformer_memory}, {"moduleformer_memory_batch", m.moduleformer_memory_batch}};
+          {"moduleformer_memory", m.moduleformer_memory}, {"moduleformer_memory_batch", m.moduleformer_memory_batch},
+          {"moduleformer_gate", m.moduleformer_gate}};
 }
 
 LearnOptions options_of(const Json& j, const std::string& name) {
@@ -51,6 +52,7 @@ LearnOptions options_of(const Json& j, const std::string& name) {
   get("pmoe_memory_batch", m.pmoe_memory_batch), get("replay_memory", m.replay_memory), get("replay_batch", m.replay_batch);
   get("moduleformer_attention_experts", m.moduleformer_attention_experts), get("moduleformer_feed_experts", m.moduleformer_feed_experts);
   get("moduleformer_memory", m.moduleformer_memory), get("moduleformer_memory_batch", m.moduleformer_memory_batch);
+  get("moduleformer_gate", m.moduleformer_gate);
   return o;
 }
 

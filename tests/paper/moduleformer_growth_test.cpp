@@ -170,7 +170,7 @@ TEST_CASE("16. the whole model pruned by use, in one mixture after another, and 
   model.enable();
   CHECK_NOTHROW(model(some_ids, {}));
   for (auto& list : kept) list = {0};
-  CHECK_THROWS_WITH_AS(model.keep(kept), "prune: of the attention modules of block 0 1 would stay and each token uses 2", Error);
+  CHECK_THROWS_WITH_AS(model.keep(kept), "prune: of the attention modules of block 0 only 1 would stay, each token uses 2", Error);
   CHECK_THROWS_AS(model.keep({{0, 1}}), Error);
 }
 
