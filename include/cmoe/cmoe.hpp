@@ -59,9 +59,14 @@
 // pet: parameter-efficient tuning
 #include "cmoe/pet/delta.hpp"  // what is added to a frozen map: y = W x + Σ_e g_e Δ_e(x)
 #include "cmoe/pet/lora.hpp"   // low-rank deltas: one, or a mixture with one for each task
+#include "cmoe/pet/observed.hpp"        // the mixture that shows its inputs
+#include "cmoe/pet/routed_lora.hpp"     // LoRA experts mixed for every token
+#include "cmoe/pet/joined_prompts.hpp"  // one prompt a task, the newest in front
+#include "cmoe/pet/prompt_pool.hpp"     // prompts, a few of which are chosen for each sequence
 
 // moe: mixtures of experts
 #include "cmoe/moe/gate.hpp"                  // one decision for a whole sequence, read from its prompt
+#include "cmoe/moe/cosine_keys.hpp"           // keys that are compared by direction: a gate that chooses prompts
 #include "cmoe/moe/router.hpp"                // k of E experts for each token
 #include "cmoe/moe/dispatch.hpp"              // tokens sorted by expert, one grouped product, and back
 #include "cmoe/moe/expert.hpp"                // weights of many experts
@@ -72,6 +77,8 @@
 #include "cmoe/regularizer/balance.hpp"     // mutual information, switch
 #include "cmoe/regularizer/anchor.hpp"      // the Fisher diagonal and quadratic anchors
 #include "cmoe/regularizer/orthogonal.hpp"  // directions shared with old modules
+#include "cmoe/regularizer/distillation.hpp"  // held to what another model says
+#include "cmoe/regularizer/subspace.hpp"    // directions that inputs have used
 
 // models: an architecture is a type made of recipes
 #include "cmoe/models/decoder_config.hpp"  // sizes, and which of them make sense
@@ -101,6 +108,15 @@
 #include "cmoe/continual/learner.hpp"               // what a method is
 #include "cmoe/continual/replay.hpp"                // items of past tasks, trained on again
 #include "cmoe/continual/sequential.hpp"            // one set of weights for all tasks: fine-tuning, LoRA, replay
+#include "cmoe/continual/kept_arrays.hpp"           // named arrays in a learner's state
+#include "cmoe/continual/regularized.hpp"           // one model, tasks in turn, and what protects the old ones
+#include "cmoe/continual/baselines/ewc.hpp"         // elastic weight consolidation, also online
+#include "cmoe/continual/baselines/lwf.hpp"         // learning without forgetting
+#include "cmoe/continual/baselines/olora.hpp"       // IncLoRA and O-LoRA
+#include "cmoe/continual/baselines/inflora.hpp"     // InfLoRA
+#include "cmoe/continual/baselines/moelora.hpp"     // LoRA experts routed by token
+#include "cmoe/continual/baselines/progressive_prompts.hpp"  // prompts in front of prompts
+#include "cmoe/continual/baselines/l2p.hpp"         // a pool of prompts with keys
 #include "cmoe/continual/per_task.hpp"              // one LoRA a task, told which: the bound
 #include "cmoe/continual/pmoe_learner.hpp"          // how PMoE learns a stream
 #include "cmoe/continual/moduleformer_learner.hpp"  // how ModuleFormer does
