@@ -38,5 +38,6 @@ std::vector<Method> dapt_methods();
 std::vector<Method> seta_methods();
 std::vector<Method> moduleformer_methods();
 std::vector<Method> sequential_methods();
+std::vector<Method> baseline_methods();
 
 }  // namespace program
