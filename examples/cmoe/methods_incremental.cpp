@@ -25,7 +25,7 @@ Method olora() {
 
 Method inflora() {
   return make_method("inflora", "inclora that moves only directions old inputs do not use: InfLoRA (arXiv 2404.00228)", {},
-                     {{"inflora-threshold", "share of the inputs' energy that is protected", 0.9, 0, 1, {}},
+                     {{"inflora-threshold", "share of the inputs' energy that is protected", 0.99, 0, 1, {}},
                       {"inflora-samples", "sequences of a task whose inputs are looked at", Index{128}, 1, 1e9, {}}},
                      with_lora<InfLoraLearner<Backend>, ObservedTaskLora>([](const LearnOptions& o) {
                        return InfLora{.threshold = o.number("inflora-threshold"), .samples = o.count("inflora-samples")};

@@ -30,8 +30,8 @@ Method progprompt() {
     ProgressivePrompts<Backend> learner(adapt<PromptedLlama>(backbone, o, config), Rng(o.seed).fork("learner"));
     return use(learner, backbone.tokenizer, backbone.model.context());
   };
-  return make_method("progprompt", "one prompt a task before all earlier ones, told which task it is (arXiv 2301.12314)", {.lr_answers = 3e-2, .lr_text = 3e-2},
-                     {{"progprompt-length", "vectors of a task's prompt", Index{10}, 1, 1e4, {}}}, build);
+  return make_method("progprompt", "one prompt a task before all earlier ones, told which task it is (arXiv 2301.12314)", {.lr_answers = 3e-2, .lr_text = 0.3},
+                     {{"progprompt-length", "vectors of a task's prompt", Index{20}, 1, 1e4, {}}}, build);
 }
 
 Method l2p() {

@@ -14,7 +14,7 @@ using ObservedTaskLora = Adapted<Shallow<NoDelta>, Deep<ObservedMixture<LoRA>>>;
 // With the whole space kept (threshold 1) old inputs meet x A = 0: their outputs do not change at all.
 // ours: columns of A have length 1/√3, that of a random A; one threshold for all tasks; each map keeps a space of its own
 struct InfLora {
-  double threshold = 0.9;  // share of the inputs' energy that is protected
+  double threshold = 0.99; // share of the inputs' energy that is protected
   Index samples = 128;     // sequences whose inputs are looked at
 
   template <class L>
