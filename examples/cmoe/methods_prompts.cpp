@@ -47,7 +47,7 @@ Method l2p() {
                           .normalise = o.word("l2p-queries") == "normalised"}, Rng(o.seed).fork("learner"));
     return use(learner, backbone.tokenizer, backbone.model.context());
   };
-  return make_method("l2p", "a pool of prompts chosen by trained keys (arXiv 2112.08654)", {.lr_answers = 3e-2, .lr_text = 3e-2},
+  return make_method("l2p", "a pool of prompts chosen by trained keys (arXiv 2112.08654)", {.lr_answers = 3e-2, .lr_text = 0.3},
                      {{"l2p-pool", "prompts and keys", Index{10}, 1, 1e4, {}},
                       {"l2p-length", "vectors of a prompt", Index{5}, 1, 1e4, {}},
                       {"l2p-chosen", "prompts a sequence gets", Index{3}, 1, 1e4, {}},
