@@ -125,7 +125,13 @@ OpenedRun open_learner(const LearnOptions& options, const std::string& folder, c
   run.count = [kept](const Batch<Backend>& batch) { return cmoe::detail::count_batch(*kept, batch, Index{-1}); };
   run.generate = [kept](const std::vector<Id>& prompt, Index limit, Id end, const Sampling& how, Rng rng,
                         const std::function<bool(Id)>& each) {
-    return cmoe::generate(kept->model(), prompt, limit, end, how, rng, Flow<Backend>{}, each);
+    Flow<Backend> flow;
+    if (!prompt.empty()) {  // the weights of experts and prompts that the learner decides itself
+      Sequence asked{prompt, static_cast<Index>(prompt.size())};
+      asked.ids.push_back(0);
+      flow.gates = kept->flow(make_batch<Backend>({&asked}), Index{-1}).gates;
+    }
+    return cmoe::generate(kept->model(), prompt, limit, end, how, rng, flow, each);
   };
   return run;
 }
