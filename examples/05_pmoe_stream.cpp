@@ -4,8 +4,8 @@
 // shallow layers, gives the deep ones a new LoRA expert for each task, and lets one gate, which reads the prompt at the boundary,
 // say which experts speak. Nobody tells it at test time which task a prompt belongs to.
 //
-// Four tasks that want different answers for the same short words are learnt in turn by PMoE and by one LoRA for all of them, on
-// the same small backbone, which has learnt only to copy, to turn and to step through the alphabet.
+// The stream is in words_stream.hpp: four tasks that want different answers for the same short words, learnt in turn by PMoE and by one
+// LoRA for all of them, on the same small backbone.
 //
 // run:      bin/example_05_pmoe_stream
 // ends with "PMoE keeps more than sequential LoRA: yes"
@@ -13,108 +13,25 @@
 #include <cstdio>
 
 #include "cmoe/continual/pmoe_learner.hpp"
-#include "cmoe/continual/sequential.hpp"
-#include "cmoe/continual/stream_run.hpp"
-#include "cmoe/cpu/cpu.hpp"
-#include "cmoe/io/byte_tokenizer.hpp"
+#include "words_stream.hpp"
 
-using namespace cmoe;
-using B = Cpu<float>;
-
-// What the tasks do to a word of the letters a to h.
-std::string rotated(std::string word, int by) {
-  for (char& c : word) c = static_cast<char>('a' + (c - 'a' + by + 8) % 8);
-  return word;
-}
-std::string backwards(const std::string& word) { return {word.rbegin(), word.rend()}; }
-using Rule = std::string (*)(const std::string&);
-struct Skill {
-  const char* name;
-  Rule rule;
-};
-
-const std::vector<Skill> known = {{"SAME", [](const std::string& w) { return w; }},
-                                  {"NEXT", [](const std::string& w) { return rotated(w, 1); }},
-                                  {"PREV", [](const std::string& w) { return rotated(w, -1); }},
-                                  {"TURN", [](const std::string& w) { return w.substr(1) + w[0]; }},
-                                  {"LAST", [](const std::string& w) { return std::string(1, w.back()); }}};
-const std::vector<Skill> tasks = {{"BACK", backwards},
-                                  {"JUMP", [](const std::string& w) { return rotated(w, 2); }},
-                                  {"HEAD", [](const std::string& w) { return std::string(3, w[0]); }},
-                                  {"DROP", [](const std::string& w) { return rotated(w, -2); }}};
-
-Item item(const Skill& skill, Rng& rng) {
-  std::string word;
-  for (int i = 0; i < 3; ++i) word += static_cast<char>('a' + rng.below(8));
-  return {std::string(skill.name) + ' ' + word, skill.rule(word), {}};
-}
-
-// The backbone: a small decoder that learns the known skills, then never changes again.
-Llama::On<B> pretrained(const Llama::Config& config) {
-  Llama::On<B> model(config, Rng(1));
-  AdamW<B> optimizer({.lr = 3e-3});
-  optimizer.add_module(model);
-  constexpr Index steps = 700;
-  for (Index step = 0; step < steps; ++step)
-    training_step(optimizer, Schedule{.warmup = 20}, step, steps, 1, [&](Index) {
-      Rng rng = Rng(2).fork(static_cast<std::uint64_t>(step));
-      std::vector<Sequence> batch(32);
-      for (Sequence& s : batch) encode_item(ByteTokenizer(), item(known[static_cast<std::size_t>(rng.below(5))], rng), config.context, s);
-      const Batch<B> b = make_batch<B>(batch, 0, batch.size());
-      Loss<B> loss;
-      loss.add("lm", cross_entropy(model(b.ids, b.flow()).logits, b.labels));
-      return loss;
-    });
-  return model;
-}
-
-template <class L>
-RunState learn(const char* name, L learner, const std::vector<EncodedTask>& data) {
-  RunConfig config;
-  config.task_steps = 80;
-  config.optimizer.lr = 5e-3;
-  RunState state;
-  run_stream<B>(learner, data, config, Rng(5), state, {}, *ByteTokenizer().eos(), [](const auto&) { return std::string(); });
-  std::printf("%s\n", name);
-  for (Index after = 0; after <= state.scores.tasks(); ++after) {
-    std::printf("  after %lld:", static_cast<long long>(after));
-    for (Index t = 0; t < state.scores.tasks(); ++t) std::printf(" %5.0f", state.scores.at(after, t).value());
-    std::printf("\n");
-  }
-  return state;
-}
+using namespace words;
 
 int main() {
-  // Data: a stream of four tasks, 200 words to learn from and 50 others to be tested on.
-  std::vector<EncodedTask> data;
-  Rng rng(3);
-  for (const Skill& skill : tasks) {
-    Task task;
-    task.name = skill.name;
-    for (int i = 0; i < 250; ++i) (i < 200 ? task.train : task.test).push_back(item(skill, rng));
-    data.push_back(encode_task(ByteTokenizer(), task, {.context = 16}));
-  }
+  const std::vector<EncodedTask> data = stream();
+  const Llama::On<B> backbone = pretrained();
 
-  // Model and config.
-  Llama::Config small;
-  small.width = 48, small.layers = 3, small.heads = small.kv_heads = 4, small.hidden = 96, small.context = 16;
-  const Llama::On<B> backbone = pretrained(small);
-
+  // The first block is shallow and carries one LoRA, the other two are deep and grow one expert a task.
   PMoE::Config asymmetric;
-  static_cast<DecoderConfig&>(asymmetric) = small;
   asymmetric.boundary = 1;
   asymmetric.shallow = asymmetric.deep = {.rank = 8, .alpha = 16};
-  PMoE::On<B> experts(asymmetric, Rng(4));
-  copy_parameters(backbone, experts);
 
+  // What it is compared with: one LoRA on the same backbone, trained by each task in turn.
   LoraLlama::Config single;
-  static_cast<DecoderConfig&>(single) = small;
   single.deep = {.rank = 8, .alpha = 16};
-  LoraLlama::On<B> one(single, Rng(4));
-  copy_parameters(backbone, one);
 
   // Loop and result.
-  const RunState pmoe = learn("PMoE", PMoELearner<B>(std::move(experts), {.memory_share = 0.05}, Rng(6)), data);
-  const RunState lora = learn("sequential LoRA", SeqLora<B>(std::move(one), {}, Rng(6)), data);
+  const RunState pmoe = learn("PMoE", PMoELearner<B>(around<PMoE>(backbone, asymmetric), {.memory_share = 0.05}, Rng(6)), data);
+  const RunState lora = learn("sequential LoRA", SeqLora<B>(around<LoraLlama>(backbone, single), {}, Rng(6)), data);
   std::printf("PMoE keeps more than sequential LoRA: %s\n", pmoe.scores.average(4).value() > lora.scores.average(4).value() + 20 ? "yes" : "no");
 }

@@ -79,7 +79,7 @@ struct TokenizeOptions {
 };
 
 struct DemoOptions {
-  std::string out = "out/demo", methods = "seqft,seqlora,pmoe,moduleformer";
+  std::string out = "out/demo", methods = "seqft,seqlora,pmoe,dapt,seta,moduleformer";
   Index task_steps = 0, test_limit = 0;
   std::uint64_t seed = 1;
   bool json = false, quiet = false;

@@ -9,7 +9,9 @@
 #include "cmoe/cpu/index.hpp"
 #include "cmoe/cpu/layout.hpp"
 #include "cmoe/cpu/kernels.hpp"
-#include "cmoe/cpu/precompiled.hpp"
+#if defined(CMOE_PRECOMPILED_KERNELS)
+#include "cmoe_precompiled.hpp"  // comes with the library cmoe_kernels: these kernels are compiled there and not here
+#endif
 
 namespace cmoe {
 

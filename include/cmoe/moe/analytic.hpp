@@ -31,7 +31,8 @@ struct LeastSquares {
     Config config;
 
     On() = default;
-    explicit On(Index query_width, const Config& c = {}, const Rng& rng = Rng(0)) : width(query_width), config(c) {
+    explicit On(Index query_width) : On(query_width, Config{}) {}
+    On(Index query_width, const Config& c, const Rng& rng = Rng(0)) : width(query_width), config(c) {
       check(c.features >= 0 && c.ridge > 0 && c.temperature > 0, ErrorKind::config, "least squares: ", c.features, " features, ridge ",
             c.ridge, ", temperature ", c.temperature);
       if (c.features > 0) expansion = init::normal<B>({width, c.features}, 1, rng.fork("expansion"));

@@ -34,7 +34,8 @@ struct LinearSoftmax {
     Config config;
 
     On() = default;
-    explicit On(Index query_width, const Config& c = {}, const Rng& = Rng(0)) : width(query_width), config(c) {
+    explicit On(Index query_width) : On(query_width, Config{}) {}
+    On(Index query_width, const Config& c, const Rng& = Rng(0)) : width(query_width), config(c) {
       check(c.temperature > 0, ErrorKind::config, "gate: the temperature ", c.temperature, " is not positive");
     }
 
@@ -64,7 +65,8 @@ struct NoGate {
   struct On {
     Index active = 0;
     On() = default;
-    explicit On(Index, const Config& = {}, const Rng& = Rng(0)) {}
+    explicit On(Index) {}
+    On(Index, const Config&, const Rng& = Rng(0)) {}
     Index experts() const { return 0; }
     void grow(const Rng& = Rng(0)) {}
     static void visit(auto&, auto&&) {}

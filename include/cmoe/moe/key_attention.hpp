@@ -26,7 +26,8 @@ struct KeyAttention {
     Config config;
 
     On() = default;
-    explicit On(Index width, const Config& c = {}, const Rng& rng = Rng(0))
+    explicit On(Index width) : On(width, Config{}) {}
+    On(Index width, const Config& c, const Rng& rng = Rng(0))
         : norm(width), center({width}), spread({width}, 1), config(c) {
       check(c.hidden > 0 && c.temperature >= 0, ErrorKind::config, "key attention: hidden ", c.hidden, ", temperature ", c.temperature);
       down.weight = init::uniform<B>({width, c.hidden}, 1 / std::sqrt(static_cast<double>(width)), rng.fork("down"));
@@ -101,7 +102,8 @@ struct IndependentGates {
     Config config;
 
     On() = default;
-    explicit On(Index query_width, const Config& c = {}, const Rng& = Rng(0)) : width(query_width), config(c) {}
+    explicit On(Index query_width) : On(query_width, Config{}) {}
+    On(Index query_width, const Config& c, const Rng& = Rng(0)) : width(query_width), config(c) {}
 
     Index experts() const { return static_cast<Index>(tasks.size()); }
     void grow(const Rng& rng) {

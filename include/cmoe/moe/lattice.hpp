@@ -177,7 +177,8 @@ struct FlatSoftmax {
     Index width = 0, active = 0;
 
     On() = default;
-    explicit On(Index query_width, const Config& = {}, const Rng& = Rng(0)) : width(query_width) {}
+    explicit On(Index query_width) : width(query_width) {}
+    On(Index query_width, const Config&, const Rng& = Rng(0)) : width(query_width) {}
 
     Index experts() const { return weight ? weight.shape()[0] : 0; }
     void grow(const Rng& = Rng(0)) {

@@ -62,7 +62,7 @@
   word template void adamw<Real>(Index, Real*, const Real*, Real*, Real*, const AdamWStep<Real>&);                                       \
   word template double sum_squares<Real>(Index, const Real*);
 
-#if defined(CMOE_PRECOMPILED_KERNELS) && !defined(CMOE_DEFINING_KERNELS) && !defined(CMOE_EIGEN_ONLY)
+#if defined(CMOE_PRECOMPILED_KERNELS)
 namespace cmoe::cpu {
 CMOE_KERNELS(extern, float)
 CMOE_KERNELS(extern, double)
