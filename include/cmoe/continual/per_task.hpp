@@ -25,7 +25,7 @@ class PerTask {
   // A task without an expert runs on the backbone alone.
   Flow<B> flow(const Batch<B>& batch, Index task) const {
     Flow<B> flow = batch.flow();
-    if (task < experts_) flow.gates = oracle_gates<B>(batch.ids.shape()[0], experts_, task);
+    if (task >= 0 && task < experts_) flow.gates = oracle_gates<B>(batch.ids.shape()[0], experts_, task);
     return flow;
   }
   Tensor<B> gates(const Batch<B>&) const { return {}; }
