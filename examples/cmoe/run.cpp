@@ -9,13 +9,18 @@ namespace program {
 
 using namespace cmoe;
 
-MethodReport make_report(const LearnOptions& o, const RunState& state, const std::vector<EncodedTask>& data, const Log& log) {
+MethodReport make_report(const LearnOptions& o, const RunState& state, const std::vector<std::string>& tasks, const Log& log) {
   MethodReport report;
   report.method = o.method;
   report.scores = state.scores;
-  for (const EncodedTask& task : data) report.tasks.push_back(task.name);
+  report.tasks = tasks;
   MetricSources sources;
   sources.routing_accuracy = state.routing_accuracy;
+  sources.oracle_AP = state.oracle_AP;
+  if (!state.ability_after.score.empty()) {
+    sources.ability_before = state.ability_before.score;
+    sources.ability_after = state.ability_after.score;
+  }
   report.metrics = metrics(state.scores, sources);
   report.seconds = state.seconds;
   report.trainable = state.trainable;

@@ -28,7 +28,10 @@ struct Log {
 };
 
 // The report of a run so far.
-cmoe::MethodReport make_report(const LearnOptions& o, const cmoe::RunState& state, const std::vector<cmoe::EncodedTask>& data, const Log& log);
+cmoe::MethodReport make_report(const LearnOptions& o, const cmoe::RunState& state, const std::vector<std::string>& tasks, const Log& log);
+
+// A list separated by commas; empty parts are left out.
+std::vector<std::string> split(const std::string& list);
 
 std::string machine();                 // the processor's name
 std::string hex(std::uint64_t value);  // 16 digits
