@@ -163,8 +163,9 @@ class SetaLearner {
     return model_.gate.expand(oracle_gates<B>(sequences, model_.gate.combination.shape()[0], task));
   }
 
-  // The units this task is most sensitive to, at the weights that its gate would pick now (none: the backbone's).
+  // The units this task is most sensitive to, at the weights that the old tasks' gate picks for it.
   std::vector<Index> mask(Index task, const EncodedTask& data) {
+    model_.gate.active = task;
     Shuffled order(data.train.size(), rng_.fork("probe").fork(static_cast<std::uint64_t>(task)));
     const auto scores = sensitivity<B>(model_, config_.probe_batches, config_.weight_power, [&](Index step) {
       std::vector<const Sequence*> chosen;
@@ -172,6 +173,7 @@ class SetaLearner {
       const Batch<B> batch = make_batch<B>(chosen);
       return cross_entropy(model_(batch.ids, batch.flow()).logits, batch.labels);
     });
+    model_.gate.active = task + 1;
     std::vector<Index> units;
     Index offset = 0;
     std::size_t m = 0;

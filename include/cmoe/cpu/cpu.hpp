@@ -9,6 +9,7 @@
 #include "cmoe/cpu/index.hpp"
 #include "cmoe/cpu/layout.hpp"
 #include "cmoe/cpu/kernels.hpp"
+#include "cmoe/cpu/precompiled.hpp"
 
 namespace cmoe {
 

@@ -27,7 +27,7 @@ enum class OverlapRule {
 struct SplitConfig {
   double threshold = 0.05;  // θ: an expert is split if at least this share of the mask lies in it,
   Index smallest = 64;      // and at least so many units
-  Index most = 64;          // experts; beyond, θ is raised
+  Index most = 64;          // experts; beyond, θ is raised until hardly anything is split: a task adds one expert then
   OverlapRule overlap = OverlapRule::copy;
 };
 
@@ -104,8 +104,8 @@ inline LatticeSplit split_on_share(const std::vector<SparseExpert>& old, const s
   check(config.threshold >= 0 && config.most > task, ErrorKind::config, "split: threshold ", config.threshold, ", at most ", config.most,
         " experts for ", task + 1, " tasks");
   LatticeSplit split = detail::split_once(old, mask, task, config);
-  while (static_cast<Index>(split.experts.size()) > config.most) {
-    check(config.threshold <= 1, ErrorKind::config, "split: ", split.experts.size(), " experts, at most ", config.most, " are allowed");
+  const std::size_t allowed = std::max(static_cast<std::size_t>(config.most), old.size() + 1);
+  while (split.experts.size() > allowed) {
     config.threshold = std::max(2 * config.threshold, 0.01);
     split = detail::split_once(old, mask, task, config);
   }
