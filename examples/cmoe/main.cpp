@@ -98,8 +98,13 @@ class CommandConfig : public CLI::ConfigTOML {
   explicit CommandConfig(std::string command) : command_(std::move(command)) {}
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
     std::vector<CLI::ConfigItem> read = CLI::ConfigTOML::from_config(in);
-    for (CLI::ConfigItem& item : read)
+    for (CLI::ConfigItem& item : read) {
+      if (item.inputs.size() > 1) {  // a list: one text, as on the command line
+        for (std::size_t i = 1; i < item.inputs.size(); ++i) item.inputs[0] += ',' + item.inputs[i];
+        item.inputs.resize(1);
+      }
       if (item.parents.empty() && item.name != "threads" && !command_.empty()) item.parents = {command_};
+    }
     return read;
   }
 

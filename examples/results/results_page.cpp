@@ -55,6 +55,17 @@ Json summary(Json document) {
   return document;
 }
 
+// The summary of a comparison that anyone can run again: its files are named from where it runs, not by places on one machine.
+Json summary_to_keep(const std::string& path) {
+  Json kept = summary(read_comparison(path));
+  const Json& options = kept.at("configuration").at("options");
+  const std::string command = required<std::string>(kept, "command", path);
+  bool absolute = command.find(" /") != std::string::npos || command.find("=/") != std::string::npos || command.find(",/") != std::string::npos;
+  for (const char* key : {"model", "tokenizer", "stream", "ability"}) absolute = absolute || required<std::string>(options, key, path).starts_with('/');
+  check(!absolute, ErrorKind::config, path, ": made with absolute paths; run cmoe compare with paths from the working folder");
+  return kept;
+}
+
 std::string cell(const Json& methods, const std::string& method, const Column& column, const std::string& name) {
   if (!methods.contains(method) || !methods[method].contains(column.name)) return "–";
   const Json& value = methods[method][column.name];
@@ -119,7 +130,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     if (arguments.size() == 2 && arguments[0] == "--summary") {
-      std::cout << summary(read_comparison(arguments[1])).dump(1) << "\n";
+      std::cout << summary_to_keep(arguments[1]).dump(1) << "\n";
     } else if (!arguments.empty() && arguments[0].front() != '-') {
       std::cout << page({arguments.begin(), arguments.end()});
     } else {

@@ -35,8 +35,10 @@ template <class L>
 RunState run() {
   L learner(TaskLora::On<B>(small::sizes<TaskLora>(), Rng(1)), Rng(2));
   RunState state;
-  const RunConfig config{.task_steps = 25, .batch = 16, .optimizer = {.lr = 1e-2}};
-  CHECK(run_stream(learner, {small::task(0), small::task(1), small::task(2)}, config, Rng(5), state, RunHooks<B>{}, -1,
+  const RunConfig config{.task_steps = 40, .batch = 16, .optimizer = {.lr = 3e-2}};
+  std::vector<EncodedTask> stream = {small::task(0), small::task(1), small::task(2)};
+  for (EncodedTask& task : stream) task.scoring = Scoring::next_token;
+  CHECK(run_stream(learner, stream, config, Rng(5), state, RunHooks<B>{}, -1,
                    [](const std::vector<Id>&) { return std::string(); }, {text()}));
   return state;
 }
@@ -48,7 +50,7 @@ TEST_CASE("the oracle's AP is the AP of the same learner when it is told each ta
   CHECK(!told.oracle_AP.has_value());  // offers no oracle_flow: it is one already
   REQUIRE(misrouted.oracle_AP.has_value());
   CHECK(misrouted.oracle_AP.value() == metrics(told.scores).AP.value());
-  CHECK(misrouted.oracle_AP.value() > metrics(misrouted.scores).AP.value());
+  CHECK(misrouted.oracle_AP.value() > metrics(misrouted.scores).AP.value() + 5);
   CHECK(metrics(misrouted.scores, {.oracle_AP = misrouted.oracle_AP}).oracle_AP.value() == misrouted.oracle_AP.value());
 }
 

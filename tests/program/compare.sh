@@ -38,7 +38,7 @@ for ((i = 0; i < 200; ++i)); do [[ -s half/runs/pmoe-seed1-order1/report.html ]]
 kill -KILL $! 2>/dev/null
 wait $! 2>/dev/null
 expect_error 1 "already holds a comparison" -- "${options[@]}" --out half
-expect_error 1 "/options/task_steps differs" -- "${options[@]}" --task-steps 3 --out half --resume
+expect_error 1 "/options/task_steps differs" -- "${options[@]/#2/3}" --out half --resume
 expect_error 1 "/seeds" -- compare --methods seqlora,pmoe --seeds 1,3 --orders orders.txt --ability ability.txt,other.txt "${small[@]}" --out half --resume
 "$cmoe" "${options[@]}" --out half --resume >/dev/null 2>&1 &
 sleep 0.3
@@ -46,11 +46,15 @@ kill -INT $! 2>/dev/null
 wait $!
 status=$?
 [[ $status -eq 130 || $status -eq 0 ]] || fail "status $status after an interrupt"
-touch half/runs/seqlora-seed1-order1/mark
+before=$(stat -c %y half/runs/seqlora-seed1-order1/run.json)
 "$cmoe" "${options[@]}" --out half --resume --json >half.json || fail "resuming"
+[[ $(stat -c %y half/runs/seqlora-seed1-order1/run.json) == "$before" ]] || fail "a finished run was run again"
 cmp -s half.json half/compare.json || fail "--json is not compare.json"
-without_time() { sed -E 's/"seconds": [0-9.e-]+//; /"(mean|sd)": /d' "$1"; }
+without_time() { sed -E 's/"seconds": [0-9.e-]+//; /"(mean|sd|command)": /d' "$1"; }
 cmp -s <(without_time all/compare.json) <(without_time half/compare.json) || fail "a resumed comparison differs: $(diff <(without_time all/compare.json) <(without_time half/compare.json) | head -5)"
+numbers() { awk -F, '{ $16 = ""; print }' "$1"; }
+[[ $(head -1 all/compare.csv | cut -d, -f16) == seconds ]] || fail "column 16 of compare.csv is not the time"
+cmp -s <(numbers all/compare.csv) <(numbers half/compare.csv) || fail "the numbers of a resumed comparison differ"
 
 # A run that fails is recorded, and the others are kept.
 "$cmoe" compare --methods seqft,pmoe --order cipher --pmoe-boundary 99 "${small[@]}" --out failing >table 2>stderr
@@ -70,6 +74,12 @@ for method in seqlora pmoe; do
   expected=$(grep -o '"expected": [0-9]*' budget/runs/$method-seed1-order1/run.json | grep -o '[0-9]*')
   [[ $trained -eq $expected && $trained -gt 16000 && $trained -lt 24000 ]] || fail "$method trains $trained, expected $expected of 20000"
 done
+
+"$cmoe" evaluate --run budget/runs/pmoe-seed1-order1 --stream builtin --test-limit 2 --json --quiet | grep -q '"cipher"' || fail "a run with a chosen rank is not opened again"
+
+# Lists stand in a configuration file as on the command line.
+printf 'methods = seqlora,seqft\nseeds = 4,5\norder = cipher\ntask-steps = 1\ntest-limit = 2\nquiet = true\n' >compare.ini
+"$cmoe" compare --config compare.ini --out from-file >/dev/null && [[ -s from-file/runs/seqft-seed5-order1/report.html ]] || fail "compare --config"
 
 # Refusals, before anything is run.
 printf 'reverse,nowhere\n' >unknown.txt
@@ -93,6 +103,9 @@ expect_error 2 "--budget" -- compare --methods seqft --budget 5 --rank 2 --out x
 export CMOE_RESULTS_PAGE=$page CMOE_RESULTS_DOCS=$scratch/docs
 "$CMOE_SOURCE_DIR/scripts/results" tiny=all/compare.json with-budget=budget/compare.json || fail "scripts/results"
 [[ -s docs/results/tiny.json && $(wc -c <docs/results/tiny.json) -lt 20000 ]] || fail "the summary is missing or not small"
+sed 's|--out all|--out /a/place|' all/compare.json >absolute.json
+"$page" --summary absolute.json >/dev/null 2>stderr && fail "a summary with absolute paths is kept"
+grep -q 'absolute paths' stderr || fail "absolute paths: $(cat stderr)"
 grep -q '"runs"' docs/results/tiny.json && fail "the summary holds runs"
 grep -q '^| pmoe | 4 | .* ± ' docs/results.md && grep -q '^cmoe compare --methods seqlora' docs/results.md && grep -q '^- seqft: has neither' docs/results.md || fail "results.md: $(cat docs/results.md)"
 cmp -s docs/results.md <("$page" all/compare.json) && fail "two comparisons give the page of one"
