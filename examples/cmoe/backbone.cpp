@@ -8,6 +8,7 @@
 #include "cmoe/io/llama_weights.hpp"
 #include "cmoe/train/step.hpp"
 #include "interrupt.hpp"
+#include "modules.hpp"
 
 namespace program {
 
@@ -122,6 +123,7 @@ Index pretraining_steps(Index usual) {  // CMOE_BUILTIN_STEPS: shorter for tests
 
 Tokenizer load_tokenizer(const ModelOptions& options) {
   if (options.model == "builtin") return ByteTokenizer();
+  if (is_moduleformer_folder(options.model)) return open_moduleformer_tokenizer(options);
   check(!options.tokenizer.empty(), ErrorKind::config, options.model, " holds no tokenizer; name it with --tokenizer FILE");
   return Llama2cTokenizer::open(options.tokenizer);
 }
@@ -143,12 +145,14 @@ Backbone load_backbone(const ModelOptions& options, Progress& progress) {
 }
 
 ModuleFormer::On<Backend> load_moduleformer(const ModelOptions& options, Progress& progress) {
-  check(options.model == "builtin", ErrorKind::config, "method moduleformer needs a ModuleFormer model and ", options.model,
-        " is a decoder of the Llama family; use --model builtin");
+  if (is_moduleformer_folder(options.model)) return open_moduleformer(options.model);
+  check(options.model == "builtin", ErrorKind::config, "this needs a ModuleFormer, which ", options.model,
+        " is not; use --model builtin, or a folder whose config.json says model_type moduleformer");
   ModuleFormer::Config config;
   config.layers = 3;
-  config.block.mix = {.size = 128, .heads = 4, .router = {.experts = 4, .chosen = 2, .gating_size = 0}};
-  config.block.feed = {.hidden = 128, .router = {.experts = 8, .chosen = 2, .gating_size = 0}};
+  config.boundary = 1;
+  config.block.mix = {.size = 128, .heads = 4, .router = {.experts = 4, .chosen = 2}};
+  config.block.feed = {.hidden = 128, .router = {.experts = 8, .chosen = 2}};
   config.context = 512;
   ModuleFormer::On<Backend> model(config, Rng(pretraining_seed).fork("builtin"));
   cached(model, "moduleformer", {.steps = pretraining_steps(1500)}, progress);

@@ -24,7 +24,7 @@ Backbone load_backbone(const ModelOptions& options, Progress& progress);
 // The tokenizer alone, without loading or training weights.
 cmoe::Tokenizer load_tokenizer(const ModelOptions& options);
 
-// The built-in ModuleFormer; there is no file format for others yet.
+// The built-in ModuleFormer, or one from a folder. throws cmoe::Error
 cmoe::ModuleFormer::On<Backend> load_moduleformer(const ModelOptions& options, Progress& progress);
 
 }  // namespace program

@@ -14,7 +14,7 @@ namespace {
 using namespace program;
 
 void add_model(CLI::App& command, ModelOptions& o) {
-  command.add_option("--model", o.model, "builtin, or a llama2.c FILE.bin")->capture_default_str();
+  command.add_option("--model", o.model, "builtin, a llama2.c FILE.bin, or a folder with a ModuleFormer")->capture_default_str();
   command.add_option("--tokenizer", o.tokenizer, "the tokenizer of a llama2.c file");
 }
 
@@ -85,7 +85,7 @@ std::string value_on_command_line(int argc, char** argv, const std::string& opti
 }
 
 std::string command_on_command_line(int argc, char** argv) {
-  static constexpr const char* commands[] = {"demo", "learn", "compare", "evaluate", "generate", "tokenize", "inspect", "make-stream"};
+  static constexpr const char* commands[] = {"demo", "learn", "compare", "evaluate", "generate", "tokenize", "inspect", "prune", "insert", "make-stream"};
   for (int i = 1; i < argc; ++i)
     for (const char* command : commands)
       if (std::string(argv[i]) == command) return command;
@@ -201,9 +201,11 @@ int run(int argc, char** argv) {
   command->callback([&] { status = tokenize(tokenization); });
 
   command = app.add_subcommand("inspect", "what a model file or a run holds");
-  command->add_option("path", inspected, "a run folder, a .bin or a .safetensors file")->required();
+  command->add_option("path", inspected, "a run folder, a model folder, a .bin or a .safetensors file")->required();
   command->add_flag("--json", inspect_json, "results as JSON");
   command->callback([&] { status = inspect(inspected, inspect_json); });
+
+  add_module_commands(app, status);
 
   command = app.add_subcommand("make-stream", "writes the built-in stream as files in the TRACE layout");
   command->add_option("--out", making.out, "the folder")->required();

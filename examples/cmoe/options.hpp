@@ -9,6 +9,10 @@
 
 #include "cmoe/core/shape.hpp"
 
+namespace CLI {
+class App;
+}
+
 namespace program {
 
 using cmoe::Index;
@@ -110,5 +114,6 @@ int generate(const GenerateOptions& options);
 int tokenize(const TokenizeOptions& options);
 int inspect(const std::string& path, bool json);
 int make_stream(const MakeStreamOptions& options);
+void add_module_commands(CLI::App& app, int& status);  // prune and insert
 
 }  // namespace program

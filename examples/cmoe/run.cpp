@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "method.hpp"
+#include "modules.hpp"
 #include "run_files.hpp"
 
 namespace program {
@@ -41,7 +42,7 @@ OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progre
     return find_method(options.method).open(options, folder, progress);
   }
   LearnOptions plain;
-  plain.method = "seqft";  // a plain model is a learner that has learnt nothing
+  plain.method = is_moduleformer_folder(source.model) ? "moduleformer" : "seqft";  // a plain model is a learner that has learnt nothing
   plain.source = source;
   return find_method(plain.method).open(plain, folder, progress);
 }

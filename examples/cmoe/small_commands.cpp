@@ -86,12 +86,20 @@ int inspect_run(const fs::path& folder, bool json) {
   return print_listing(std::move(head), learnt, json);
 }
 
+// A folder as Hugging Face lays it out: its configuration, and the tensors of model.safetensors.
+int inspect_model(const fs::path& folder, bool json) {
+  Json head = read_json(folder / "config.json");
+  head["format"] = "folder";
+  return print_listing(std::move(head), listing(SafeTensors::open(folder / "model.safetensors")), json);
+}
+
 }  // namespace
 
 int inspect(const std::string& path, bool json) {
   check(fs::exists(path), ErrorKind::file, path, ": no such file or folder");
   if (fs::is_directory(path)) {
-    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path, ": no run.json in it; a run folder, a .bin or a .safetensors file is needed");
+    if (fs::exists(fs::path(path) / "config.json")) return inspect_model(path, json);
+    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path, ": no run.json and no config.json in it; a run folder, a model folder, a .bin or a .safetensors file is needed");
     return inspect_run(path, json);
   }
   if (path.ends_with(".safetensors")) {

@@ -53,7 +53,9 @@
 // attention
 #include "cmoe/attention/attention.hpp"       // the concept and the shapes
 #include "cmoe/attention/causal.hpp"          // softmax over the past, rotary positions
-#include "cmoe/attention/stickbreaking.hpp"   // shares of a stick, no positions
+#include "cmoe/attention/stick.hpp"           // shares of a stick
+#include "cmoe/attention/early_exit.hpp"      // the walk that ends when nothing is left
+#include "cmoe/attention/stickbreaking.hpp"   // both as a kind of attention, no positions
 #include "cmoe/attention/self_attention.hpp"  // self-attention over any kind and any linear map
 
 // pet: parameter-efficient tuning
@@ -62,16 +64,19 @@
 
 // moe: mixtures of experts
 #include "cmoe/moe/gate.hpp"                  // one decision for a whole sequence, read from its prompt
+#include "cmoe/moe/choose.hpp"                // from scores to the chosen experts and their weights
 #include "cmoe/moe/router.hpp"                // k of E experts for each token
 #include "cmoe/moe/dispatch.hpp"              // tokens sorted by expert, one grouped product, and back
 #include "cmoe/moe/expert.hpp"                // weights of many experts
 #include "cmoe/moe/mixture.hpp"               // the feed-forward layer as a mixture
 #include "cmoe/moe/mixture_of_attention.hpp"  // the attention layer as a mixture
+#include "cmoe/moe/prune.hpp"                 // which experts are used, and which stay
 
 // regularizer: losses beside the task's
-#include "cmoe/regularizer/balance.hpp"     // mutual information, switch
 #include "cmoe/regularizer/anchor.hpp"      // the Fisher diagonal and quadratic anchors
 #include "cmoe/regularizer/orthogonal.hpp"  // directions shared with old modules
+#include "cmoe/regularizer/balance.hpp"        // mutual information, switch, z, concentration
+#include "cmoe/regularizer/router_anchor.hpp"  // routers near what they were
 
 // models: an architecture is a type made of recipes
 #include "cmoe/models/decoder_config.hpp"  // sizes, and which of them make sense
@@ -100,6 +105,7 @@
 #include "cmoe/continual/metrics.hpp"               // the matrix of scores and every number made of it
 #include "cmoe/continual/learner.hpp"               // what a method is
 #include "cmoe/continual/replay.hpp"                // items of past tasks, trained on again
+#include "cmoe/continual/prompt_memory.hpp"         // prompts of past tasks, for gates
 #include "cmoe/continual/sequential.hpp"            // one set of weights for all tasks: fine-tuning, LoRA, replay
 #include "cmoe/continual/per_task.hpp"              // one LoRA a task, told which: the bound
 #include "cmoe/continual/pmoe_learner.hpp"          // how PMoE learns a stream

@@ -80,7 +80,7 @@ TEST_CASE("mixtures of experts and of attention are modules") {
   const T x = d.tensor({2, 3, 4});
   using Feed = MixtureOfExperts<TopK>::On<B>;
   using Attend = MixtureOfAttention<StickBreaking, TopK>::On<B>;
-  expect_module<Feed>([] { return Feed(4, {.hidden = 3, .router = {.experts = 3, .chosen = 2, .gating_size = 2}}, 1, Rng(1)); },
+  expect_module<Feed>([] { return Feed(4, {.hidden = 3, .router = {.experts = 3, .chosen = 2, .form = RouterForm::mlp, .gating_size = 2}}, 1, Rng(1)); },
                       [&](const auto& m) { return m(x).y; });
   expect_module<Attend>([] { return Attend(4, {.size = 4, .heads = 2, .router = {.experts = 3, .chosen = 2}}, 1, Rng(1)); },
                         [&](const auto& m) { return m(x, {}).y; });

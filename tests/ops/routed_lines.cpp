@@ -129,14 +129,14 @@ std::vector<Line> balance() {
       {"", "switch_loss",
        [](Draw& d) {
          const Index e = d.some(), k = 1 + d.rng.below(e);
-         return Case{[=](const auto& x) { return switch_loss(detail::choose(x[0], k)); }, {d.tensor({d.some(), e})}};
+         return Case{[=](const auto& x) { return switch_loss(choose(x[0], k)); }, {d.tensor({d.some(), e})}};
        }},
       {"", "switch_loss with padding",
        [](Draw& d) {
          const Index n = d.some(), e = d.some(), k = 1 + d.rng.below(e);
          T valid({n}, 1.0);
          for (Index i = 1; i < n; ++i) valid.data()[i] = static_cast<double>(d.rng.below(2));
-         return Case{[=](const auto& x) { return switch_loss(detail::choose(x[0], k), 0.1, valid); }, {d.tensor({n, e})}};
+         return Case{[=](const auto& x) { return switch_loss(choose(x[0], k), 0.1, valid); }, {d.tensor({n, e})}};
        }},
   };
 }

@@ -1,5 +1,5 @@
-// The invariants of ModuleFormer's mixtures, spec/moduleformer.md sections 2, 4, 5, 7 and 15, numbered as in 15. Left out are
-// those of parts that do not exist yet: pruning (16), early exit (17), one cache tensor for equal keys and values (18).
+// The invariants of ModuleFormer's mixtures, spec/moduleformer.md sections 2, 4, 5, 7 and 15, numbered as in 15. Insertion and
+// pruning (15, 16) are in moduleformer_growth_test.cpp, early exit and the cache of one array (17, 18) in moduleformer_decode_test.cpp.
 #include <doctest/doctest.h>
 
 #include "cmoe/models/moduleformer.hpp"
@@ -15,7 +15,7 @@ namespace {
 constexpr Index width = 6;
 
 Feed feed(Index experts, Index chosen, Index trunk = 0) {
-  Feed layer(width, {.hidden = 5, .router = {.experts = experts, .chosen = chosen, .gating_size = trunk}}, 1, Rng(1));
+  Feed layer(width, {.hidden = 5, .router = {.experts = experts, .chosen = chosen, .form = trunk > 0 ? RouterForm::mlp : RouterForm::linear, .gating_size = trunk}}, 1, Rng(1));
   for (auto& slab : layer.router.rows) B::affine(slab.size(), 40, slab.data(), 0, slab.data());  // decided, not nearly uniform
   return layer;
 }
@@ -45,7 +45,7 @@ T feed_expert(const Feed& layer, Index e, const T& rows) {
 
 // One attention expert for all tokens: dense multi-head stick-breaking attention with its own queries and outputs.
 T attention_expert(const Attend& layer, Index e, const T& x) {
-  const Index n = x.shape()[0], t = x.shape()[1], a = layer.key.out(), h = layer.heads;
+  const Index n = x.shape()[0], t = x.shape()[1], a = layer.size, h = layer.heads;
   const auto heads = [&](const T& y) { return reshape(y, {n, t, h, a / h}); };
   const T c = stickbreaking_attention(heads(matmul(x, expert(layer.query, e))), heads(layer.key(x)), heads(layer.value(x)),
                                       1 / std::sqrt(static_cast<double>(a / h)))

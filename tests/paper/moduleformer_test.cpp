@@ -45,7 +45,7 @@ double worst(const T& a, const T& b) {
   return largest;
 }
 
-Routing<B> routing_of(const T& logits, Index k) { return detail::choose(logits, k); }
+Routing<B> routing_of(const T& logits, Index k) { return choose(logits, k); }
 
 }  // namespace
 

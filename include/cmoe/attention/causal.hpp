@@ -50,6 +50,8 @@ struct Causal {
     Tensor<B> operator()(const Tensor<B>& q, const Tensor<B>& k, const Tensor<B>& v, const Flow<B>& flow) const {
       return causal_attention(q, k, v, 1 / std::sqrt(static_cast<double>(q.shape()[3])), flow.first, flow.last);
     }
+
+    static void visit(auto&, auto&&) {}
   };
 };
 

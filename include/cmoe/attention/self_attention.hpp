@@ -43,6 +43,7 @@ struct SelfAttention {
     v("key", self.key);
     v("value", self.value);
     v("output", self.output);
+    v("kind", self.kind);
   }
 };
 

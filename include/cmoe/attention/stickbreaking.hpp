@@ -1,68 +1,99 @@
-// Stick-breaking attention.                                                      ModuleFormer, arXiv 2306.04640; arXiv 2410.17980
+// Stick-breaking as a kind of attention: what becomes of the rest, the norm of heads, and the weights to look at.    arXiv 2306.04640
 #pragma once
 
-#include "cmoe/attention/attention.hpp"
-#include "cmoe/ops/arithmetic.hpp"
+#include "cmoe/attention/early_exit.hpp"
+#include "cmoe/nn/param.hpp"
+#include "cmoe/ops/index.hpp"
+#include "cmoe/ops/norm.hpp"
 
 namespace cmoe {
 
+// The weights A themselves, (N,H,T,S): for figures and tests, the attention never stores them. Keys outside first..last get 0.
+// cost: as attention with values of size S
 template <class B>
-struct StickBreak {
-  Tensor<B> out;   // (N,T,H,D)
-  Tensor<B> rest;  // (N,T,H) what is left of the stick, in [0,1]
-};
-
-// Walks from the newest key to the oldest; each takes the share β of what is left of the stick:
-//     A_ij = β_ij ∏_{j<l≤i} (1 − β_il),   β = σ(scale · q_i·k_j),   rest_i = ∏_l (1 − β_il) = 1 − Σ_j A_ij
-// q (N,T,H,D), k, v (N,S,Hkv,D) -> out (N,T,H,D), rest (N,T,H). Rows of A sum to at most 1. The current token is a key of its own
-// unless attend_current is false. Keys outside first..last (N) take nothing and pass the stick on.
-// gradient: dS = A∘G' − β∘prefix(A∘G') with G' = dA − drest;  keeps log rest, not A
-// cost: 2·N·H·T·S·D multiply-adds (half of it skipped by causality), O(T) memory a row block
-// throws Error if the shapes do not fit
-// ours: softplus form instead of the product, equal to 1e-6 in float
-template <class B>
-StickBreak<B> stickbreaking_attention(const Tensor<B>& q, const Tensor<B>& k, const Tensor<B>& v, double scale,
-                                      bool attend_current = true, const Ids<B>& first = {}, const Ids<B>& last = {}) {
-  const AttentionShape shape = detail::attention_shape("stickbreaking_attention", q, k, v, first, last);
-  const auto s = static_cast<typename B::Scalar>(scale);
-  Array<B> out(q.shape()), log_rest({shape.sequences, shape.queries, shape.heads});
-  B::stickbreaking_attention(shape, s, attend_current, q.data(), k.data(), v.data(), first.data(), last.data(), out.data(),
-                             log_rest.data());
-  Array<B> rest(log_rest.shape());
-  B::template map<fn::Exp>(rest.size(), log_rest.data(), rest.data());
-  auto [y, r] = Tape<B>::record(
-      std::move(out), std::move(rest), {&q, &k, &v},
-      [=, q = q.value(), k = k.value(), v = v.value(), dq = q.slot(), dk = k.slot(), dv = v.slot()](const Array<B>& dout,
-                                                                                                    const Array<B>& drest) {
-        Array<B> gq(q.shape()), gk(k.shape()), gv(v.shape());
-        const Array<B> none = dout ? Array<B>() : Array<B>(q.shape(), 0);
-        B::stickbreaking_attention_back(shape, s, attend_current, q.data(), k.data(), v.data(), first.data(), last.data(),
-                                        log_rest.data(), dout ? dout.data() : none.data(), drest.data(), gq.data(), gk.data(), gv.data());
-        dq.add(std::move(gq));
-        dk.add(std::move(gk));
-        dv.add(std::move(gv));
-      });
-  return {std::move(y), std::move(r)};
+Tensor<B> stickbreaking_weights(const Tensor<B>& q, const Tensor<B>& k, double scale, bool attend_current = true, const Ids<B>& first = {},
+                                const Ids<B>& last = {}) {
+  const Shape &qs = q.shape(), &ks = k.shape();
+  check(qs.rank() == 4 && ks.rank() == 4, "stickbreaking_weights: queries ", qs, ", keys ", ks);
+  const Index n = ks[0], s = ks[1], h = ks[2], d = ks[3], wide = std::max(s, d);
+  const auto widened = [&](const Tensor<B>& x) {
+    return concat_columns(std::vector<Tensor<B>>{x, Tensor<B>(x.shape().with(-1, wide - d), 0)});
+  };
+  Tensor<B> unit({n, s, h, wide}, 0);  // with unit vectors as values the output is the row of weights
+  for (Index i = 0; i < n * s * h; ++i) B::fill(1, typename B::Scalar(1), unit.data() + i * wide + i / h % s);
+  const Tensor<B> out = stickbreaking_attention(widened(q), widened(k), unit, scale, attend_current, first, last).out;
+  return swap_axes(slice_columns(out, 0, s), 1);
 }
 
-// Attention without any position encoding: the order comes from the walk. What is left of the stick is discarded, as in
-// ModuleFormer's released code.
+// What becomes of the rest of the stick.
+enum class Leftover {
+  discard,   // nothing: rows sum to less than 1, the output shrinks             ModuleFormer, released code
+  itself,    // the token's own value gets it: + rest_i v_i                      arXiv 2410.17980
+  head_bias  // a learned vector of each head gets it: + rest_i b_h, b starts at 0    as in later code
+};
+
+// Attention without any position encoding: the order comes from the walk.
 struct StickBreaking {
   struct Config {
     bool attend_current = true;
+    Leftover leftover = Leftover::discard;
+    bool head_norm = false;  // every head's output normalised to mean 0 and variance 1, then scaled and shifted
+    double early_exit = 0;   // in generation the walk ends when less than this is left of every stick; 0: never
   };
 
   template <class B>
   struct On {
-    bool attend_current = true;
+    Config config;
+    Param<B> bias;              // (H,D) of head_bias
+    Param<B> gain, shift;       // (H,D) of head_norm
 
     On() = default;
-    On(const Config& config, Index) : attend_current(config.attend_current) {}
+    On(const Config& c, Index head_size, Index heads = 1) : config(c) {
+      check(c.early_exit >= 0 && c.early_exit < 1, ErrorKind::config, "stick-breaking: early_exit ", c.early_exit, " is not in [0,1)");
+      if (c.leftover == Leftover::head_bias) bias = Param<B>({heads, head_size});
+      if (!c.head_norm) return;
+      gain = Param<B>({heads, head_size}, 1);
+      shift = Param<B>({heads, head_size});
+    }
 
     Tensor<B> positions(const Tensor<B>& x, Index) const { return x; }
+
+    // Query heads that share a key head share its bias and its norm.
     Tensor<B> operator()(const Tensor<B>& q, const Tensor<B>& k, const Tensor<B>& v, const Flow<B>& flow) const {
       const double scale = 1 / std::sqrt(static_cast<double>(q.shape()[3]));
-      return stickbreaking_attention(q, k, v, scale, attend_current, flow.first, flow.last).out;
+      StickBreak<B> walk;
+      if (config.early_exit > 0 && flow.cache && q.shape()[1] == 1 && !flow.first && !flow.last)
+        walk = stickbreaking_early_exit(q, k, v, scale, config.early_exit, config.attend_current).walk;
+      else
+        walk = stickbreaking_attention(q, k, v, scale, config.attend_current, flow.first, flow.last);
+      Tensor<B> out = walk.out;
+      if (config.leftover == Leftover::itself) out = out + own_value(walk.rest, v, q.shape()[1]);
+      if (bias) out = out + (Tensor<B>(out.shape(), 0) + reshape(walk.rest, out.shape().with(-1, 1))) * for_query_heads(bias, out);
+      if (!gain) return out;
+      const Index d = out.shape()[3];
+      return layer_norm(out, Tensor<B>(Shape{d}, 1), Tensor<B>(Shape{d}, 0)) * for_query_heads(gain, out) + for_query_heads(shift, out);
+    }
+
+    static void visit(auto& self, auto&& v) {
+      v("bias", self.bias);
+      v("gain", self.gain);
+      v("shift", self.shift);
+    }
+
+   private:
+    // rest_i v_i: rest (N,T,H), v (N,S,Hkv,D) whose last T tokens are the queries' own -> (N,T,H,D)
+    static Tensor<B> own_value(const Tensor<B>& rest, const Tensor<B>& v, Index t) {
+      const Index n = v.shape()[0], s = v.shape()[1], h = v.shape()[2], d = v.shape()[3], group = rest.shape()[2] / h;
+      const Tensor<B> own = slice_columns(reshape(v, {n, s * h * d}), (s - t) * h * d, s * h * d);
+      return reshape(matmul_batched(reshape(rest, {n * t * h, group, 1}), reshape(own, {n * t * h, 1, d})), {n, t, h * group, d});
+    }
+    // (H,D) -> a row for each query head
+    static Tensor<B> for_query_heads(const Tensor<B>& x, const Tensor<B>& out) {
+      const Index heads = out.shape()[2], group = heads / x.shape()[0];
+      if (group == 1) return x;
+      std::vector<Id> ids;
+      for (Index h = 0; h < heads; ++h) ids.push_back(static_cast<Id>(h / group));
+      return gather_rows(x, Ids<B>({heads}, ids));
     }
   };
 };

@@ -1,7 +1,7 @@
 // How SETA learns a stream: probe, split on share, train what the task uses with its shared part anchored.
 #pragma once
 
-#include "cmoe/continual/learner.hpp"
+#include "cmoe/continual/prompt_memory.hpp"
 #include "cmoe/models/seta.hpp"
 #include "cmoe/regularizer/anchor.hpp"
 #include "cmoe/regularizer/route.hpp"
@@ -44,7 +44,8 @@ class SetaLearner {
   static constexpr bool analytic = requires(Model& m, const Tensor<B>& q) { m.gate.absorb(q, 0); };
 
  public:
-  SetaLearner(Model model, const SetaConfig& config, const Rng& rng) : model_(std::move(model)), config_(config), rng_(rng) {
+  SetaLearner(Model model, const SetaConfig& config, const Rng& rng)
+      : model_(std::move(model)), config_(config), rng_(rng), memory_(config.memory_share, config.memory_batch, rng) {
     check(config.anchor_weight >= 0 && config.fisher_samples > 0 && config.probe_batches > 0 && config.probe_batch > 0, ErrorKind::config,
           "seta: anchor weight ", config.anchor_weight, ", ", config.fisher_samples, " samples, ", config.probe_batches, " probe batches of ",
           config.probe_batch);
@@ -55,7 +56,6 @@ class SetaLearner {
     model_.add_task(rng_.fork("deltas").fork(static_cast<std::uint64_t>(task)));
     model_.gate.active = task + 1;
     if constexpr (analytic) freeze(model_.gate);
-    remembered_ = {};
   }
 
   // The task's mask, the split of what it overlaps, and the anchors of what becomes shared.
@@ -72,7 +72,7 @@ class SetaLearner {
     });
   }
 
-  Loss<B> loss(const Batch<B>& batch, Index task, Index step) {
+  Loss<B> loss(const Batch<B>& batch, Index task, [[maybe_unused]] Index step) {
     Flow<B> flow = batch.flow();
     const Tensor<B> state = model_.shallow_state(batch.ids, flow);
     flow.gates = oracle(batch.ids.shape()[0], task);
@@ -81,7 +81,8 @@ class SetaLearner {
     if (!anchor_.empty()) loss.add("anchor", anchor_.loss(model_));
     if constexpr (!analytic) {
       if (task == 0) return loss;
-      loss.add("router", router_loss(model_.gate.query(state, flow), task, step), config_.gate_weight);
+      const auto read = [&](const Batch<B>& prompts) { return model_.gate.query(model_.shallow_state(prompts.ids, prompts.flow()), prompts.flow()); };
+      loss.add("router", memory_.loss(model_.gate, model_.gate.query(state, flow), task, step, read), config_.gate_weight);
       if (config_.losses == SetaLosses::adaptive && config_.route_weight > 0)
         loss.add("route", route_loss<B>(model_.gate.weight, Tensor<B>(state_.array("router")), Tensor<B>(state_.array("second_moment"))),
                  config_.route_weight);
@@ -116,10 +117,8 @@ class SetaLearner {
     });
   }
 
-  void after_task(Index task, const EncodedTask& data) {
-    if constexpr (!analytic)
-      memory_.push_back(as_prompts(draw_memory(data.train, config_.memory_share, rng_.fork("memory").fork(static_cast<std::uint64_t>(task))),
-                                   data.scoring == Scoring::next_token));
+  void after_task([[maybe_unused]] Index task, [[maybe_unused]] const EncodedTask& data) {
+    if constexpr (!analytic) memory_.keep(task, data);
   }
 
   LearnerState<B>& state() { return state_; }
@@ -360,30 +359,13 @@ class SetaLearner {
     if constexpr (!analytic) state_.arrays["router"] = model_.gate.weight.value().copy();
   }
 
-  // Cross-entropy of the router on this batch and on remembered queries, drawn evenly from the past tasks.
-  Tensor<B> router_loss(const Tensor<B>& query, Index task, Index step) {
-    while (remembered_.size() < memory_.size()) remembered_.push_back(queries(memory_[remembered_.size()]));
-    const Index here = query.shape()[0];
-    std::vector<Id> labels(static_cast<std::size_t>(here), static_cast<Id>(task));
-    std::vector<Tensor<B>> rows = {query};
-    Rng draw = rng_.fork("replay").fork(static_cast<std::uint64_t>(task)).fork(static_cast<std::uint64_t>(step));
-    for (Index i = 0; i < config_.memory_batch; ++i) {
-      const auto old = static_cast<std::size_t>(i % task);
-      const Index pick = draw.below(remembered_[old].shape()[0]);
-      rows.emplace_back(remembered_[old].value().rows(pick, pick + 1));
-      labels.push_back(static_cast<Id>(old));
-    }
-    return cross_entropy(model_.gate.scores(concat_rows(rows)), Ids<B>({static_cast<Index>(labels.size())}, labels));
-  }
-
   Model model_;
   SetaConfig config_;
   Rng rng_;
   LearnerState<B> state_;
   std::vector<SparseExpert> lattice_;
   Anchor<B> anchor_;
-  std::vector<std::vector<Sequence>> memory_;
-  std::vector<Tensor<B>> remembered_;
+  PromptMemory<B> memory_;
 };
 
 }  // namespace cmoe

@@ -62,7 +62,7 @@ std::vector<Id> generate(const M& model, const std::vector<Id>& prompt, Index li
     Tensor<B> logits;
     if constexpr (requires { model.shallow_state(ids, flow, &caches); }) {
       const Tensor<B> state = model.shallow_state(ids, flow, &caches);
-      if (M::per_token) flow.gates = given;  // decided anew for each token
+      if constexpr (requires { requires M::per_token; }) flow.gates = given;  // decided anew for each token
       flow.gates = model.gates(state, flow);
       logits = model.finish(state, flow, &caches);
     } else {

@@ -9,11 +9,12 @@
 namespace cmoe {
 
 // Keys and values of earlier tokens in one attention layer, (N,S,Hkv,D) each. Appending to a single sequence copies nothing
-// old until the capacity is used up.
+// old until the capacity is used up. Where keys and values are one array, they are kept once.
 template <class B>
 class KvCache {
  public:
-  Index length() const { return length_; }  // tokens kept
+  Index length() const { return length_; }                         // tokens kept
+  Index scalars() const { return length_ == 0 ? 0 : keys_.size() + (once_ ? 0 : values_.size()); }  // that have room here
 
   // Adds the keys and values (N,T,Hkv,D) of new tokens and returns those of all tokens so far.
   std::pair<Array<B>, Array<B>> append(const Array<B>& keys, const Array<B>& values) {
@@ -21,19 +22,24 @@ class KvCache {
     check(s.rank() == 4 && values.shape() == s, "kv cache: keys ", s, " with values ", values.shape());
     check(length_ == 0 || (keys_.shape()[0] == s[0] && keys_.shape()[2] == s[2] && keys_.shape()[3] == s[3]), "kv cache: ", s,
           " after ", keys_.shape());
+    const bool once = keys.data() == values.data();
+    check(length_ == 0 || once == once_, ErrorKind::misuse, "kv cache: keys and values that are one array ", once ? "after" : "before",
+          " such that are two");
+    once_ = once;
     const Index total = length_ + s[1];
     if (!keys_ || total > keys_.shape()[1]) {
       const Index capacity = std::max<Index>(64, 2 * total);
       keys_ = moved(keys_, s.with(1, capacity));
-      values_ = moved(values_, s.with(1, capacity));
+      if (!once) values_ = moved(values_, s.with(1, capacity));
     }
     const Index row = s[2] * s[3], capacity = keys_.shape()[1];
     for (Index n = 0; n < s[0]; ++n) {
       B::copy(s[1] * row, keys.data() + n * s[1] * row, keys_.data() + (n * capacity + length_) * row);
-      B::copy(s[1] * row, values.data() + n * s[1] * row, values_.data() + (n * capacity + length_) * row);
+      if (!once) B::copy(s[1] * row, values.data() + n * s[1] * row, values_.data() + (n * capacity + length_) * row);
     }
     length_ = total;
-    return {used(keys_), used(values_)};
+    Array<B> all_keys = used(keys_), all_values = once ? all_keys : used(values_);
+    return {std::move(all_keys), std::move(all_values)};
   }
 
  private:
@@ -54,6 +60,7 @@ class KvCache {
 
   Array<B> keys_, values_;
   Index length_ = 0;
+  bool once_ = false;
 };
 
 // Handed down by reference; nothing of it is stored in a global or in a layer.
