@@ -58,19 +58,30 @@ inline ScoreMatrix mean_scores(const Chosen& runs) {
 }
 
 inline std::string spread_table(const ComparisonReport& report) {
-  constexpr std::string_view columns[] = {"AP", "forgetting", "BWT", "learning_accuracy", "routing_accuracy", "oracle_AP", "ability_delta"};
-  const std::vector<NamedMetric> names = named({});
+  struct Column {
+    std::string_view name, head;
+    Value Metrics::*member;
+  };
+  std::vector<Column> columns = {{"AP", "AP", &Metrics::AP},
+                                 {"forgetting", "Forgetting", &Metrics::forgetting},
+                                 {"BWT", "BWT", &Metrics::BWT},
+                                 {"learning_accuracy", "Learning accuracy", &Metrics::learning_accuracy},
+                                 {"routing_accuracy", "Routing accuracy", &Metrics::routing_accuracy},
+                                 {"oracle_AP", "Oracle AP", &Metrics::oracle_AP},
+                                 {"ability_delta", "Ability delta", &Metrics::ability_delta}};
+  std::erase_if(columns, [&](const Column& column) {  // what no run has measured
+    return std::none_of(report.runs.begin(), report.runs.end(),
+                        [&](const ComparedRun& run) { return (run.report.metrics.*(column.member)).has_value(); });
+  });
   std::string out = "<table class=\"summary\"><thead><tr><th scope=\"col\" class=\"left\">Method</th><th scope=\"col\">Runs</th>";
-  for (const std::string_view column : columns)
-    out += "<th scope=\"col\"><abbr title=\"" + escape(definition(column)) + "\">" + escape(column) + "</abbr></th>";
+  for (const Column& column : columns)
+    out += "<th scope=\"col\"><abbr title=\"" + escape(definition(column.name)) + "\">" + escape(column.head) + "</abbr></th>";
   out += "<th scope=\"col\">Trainable</th><th scope=\"col\">Stored</th><th scope=\"col\">Time</th></tr></thead><tbody>";
   for (std::size_t i = 0; i < report.methods.size(); ++i) {
     const Chosen runs = runs_of(report, report.methods[i]);
     out += "<tr><th scope=\"row\"><a href=\"#m" + std::to_string(i) + "\">" + escape(report.methods[i]) + "</a></th><td>" + std::to_string(runs.size()) + "</td>";
-    for (const std::string_view column : columns)
-      for (std::size_t row = 0; row < names.size(); ++row)
-        if (names[row].name == column)
-          out += "<td>" + shown(spread_over(runs, [&](const MethodReport& m) { return named(m.metrics)[row].value; })) + "</td>";
+    for (const Column& column : columns)
+      out += "<td>" + shown(spread_over(runs, [&](const MethodReport& m) { return m.metrics.*(column.member); })) + "</td>";
     const auto mean = [&](auto&& value) { return spread_over(runs, [&](const MethodReport& m) { return Value(static_cast<double>(value(m))); }).mean; };
     if (runs.empty()) out += "<td>–</td><td>–</td><td>–</td></tr>";
     else
