@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <memory>
 
+#include "ability.hpp"
 #include "backbone.hpp"
+#include "budget.hpp"
 #include "cmoe/continual/stream_run.hpp"
 #include "cmoe/io/checkpoint.hpp"
 #include "interrupt.hpp"
@@ -63,6 +65,7 @@ RunResult learn_run(const LearnOptions& o, const MethodSettings& settings, Progr
       progress.keep(task.name + ": " + std::to_string(data.back().truncated) + " items were cut to " + std::to_string(encoding.context) +
                     " tokens");
   }
+  const std::vector<EncodedTask> texts = ability_texts(o.ability, tokenizer, encoding);
   const RunConfig config = run_config(o, settings, plain_text);
   fs::create_directories(checkpoint.parent_path());
 
@@ -89,10 +92,12 @@ RunResult learn_run(const LearnOptions& o, const MethodSettings& settings, Progr
 
   const Id end = tokenizer.eos().value_or(-1);
   outcome.finished = run_stream<Backend>(learner, data, config, Rng(o.seed), state, hooks, end,
-                                         [&](const std::vector<Id>& ids) { return tokenizer.decode(ids); });
+                                         [&](const std::vector<Id>& ids) { return tokenizer.decode(ids); }, texts);
   log.write(out / "log.jsonl");
   write_run(outcome.finished);
-  outcome.report = make_report(o, state, data, log);
+  outcome.report = make_report(o, state, names, log);
+  outcome.abilities = abilities(o.ability, state);
+  outcome.fit = o.fit;
   outcome.facts = run_facts(o);
   if (!outcome.finished) return outcome;
   for (const std::string& term : log.silent_terms()) progress.keep("warning: the loss term '" + term + "' was 0 during the whole run");
@@ -140,7 +145,10 @@ OpenedRun open_learner(const LearnOptions& options, const std::string& folder, c
 template <class Build>
 Method make_method(std::string name, std::string what, const MethodSettings& settings, std::vector<OptionSpec> options, Build build) {
   Method method{std::move(name), std::move(what), std::move(options), {}, {}};
-  method.learn = [build, settings](const LearnOptions& o, Progress& progress) {
+  method.learn = [build, settings](const LearnOptions& asked, Progress& progress) {
+    const LearnOptions o = fit_budget(asked, progress, [&](const LearnOptions& candidate) {
+      return build(candidate, progress, [](auto& learner, const cmoe::Tokenizer&, cmoe::Index) { return trained_size(learner); });
+    });
     return build(o, progress, [&](auto& learner, const cmoe::Tokenizer& tokenizer, cmoe::Index context) {
       return learn_run(o, settings, progress, learner, tokenizer, context);
     });

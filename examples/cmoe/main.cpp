@@ -27,10 +27,14 @@ void add_windows(CLI::App& command, auto& o) {
   command.add_option("--test-limit", o.test_limit, "test items of each task; 0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
 }
 
-void add_learn(CLI::App& command, LearnOptions& o) {
+std::string method_names() {
   std::string names;
   for (const Method& method : methods()) names += (names.empty() ? "" : ", ") + method.name;
-  command.add_option("--method", o.method, names)->required();
+  return names;
+}
+
+// What learn and compare share.
+void add_learning(CLI::App& command, LearnOptions& o) {
   add_model(command, o.source);
   command.add_option("--stream", o.stream, "builtin, or a folder of tasks")->capture_default_str();
   command.add_option("--order", o.order, "names of tasks, separated by commas; default: all");
@@ -43,16 +47,21 @@ void add_learn(CLI::App& command, LearnOptions& o) {
   command.add_option("--save-every", o.save_every, "steps between checkpoints")->capture_default_str()->check(CLI::NonNegativeNumber);
   command.add_option("--log-every", o.log_every, "steps between log lines")->capture_default_str()->check(CLI::PositiveNumber);
   command.add_option("--lr", o.lr, "learning rate; 0: the method's default")->check(CLI::NonNegativeNumber);
-  command.add_option("--rank", o.rank, "rank of LoRA; 0: 8")->check(CLI::NonNegativeNumber);
-  command.add_option("--out", o.out, "the run's folder")->required();
-  command.add_flag("--resume", o.resume, "go on with an interrupted run");
+  auto* rank = command.add_option("--rank", o.rank, "rank of LoRA; 0: 8")->check(CLI::NonNegativeNumber);
+  command.add_option("--budget", o.budget, "trainable parameters a task: chooses the rank (seta: the density) that comes nearest")
+      ->check(CLI::PositiveNumber)->excludes(rank);
+  command.add_option("--ability", o.ability, "text files, separated by commas: scored before and after the stream");
+  command.add_option("--out", o.out, "the folder to write")->required();
+  command.add_flag("--resume", o.resume, "go on with what was interrupted");
+  command.add_flag("--json", o.json, "results as JSON");
+  command.add_flag("--quiet", o.quiet, "no progress");
 }
 
-// The options of all methods are known; --help shows those of the method that was named.
-void add_method_options(CLI::App& command, LearnOptions& o, std::map<std::string, OptionValues>& values) {
+// The options of all methods are known; --help shows those of the methods that were named.
+void add_method_options(CLI::App& command, const std::string& named, std::map<std::string, OptionValues>& values) {
   for (const Method& method : methods()) {
     OptionValues& mine = values[method.name] = default_options(method);
-    const bool wanted = o.method.empty() || o.method == method.name;
+    const bool wanted = named.empty() || (',' + named + ',').find(',' + method.name + ',') != std::string::npos;
     for (const OptionSpec& spec : method.options) {
       CLI::Option* option = std::visit(
           [&](auto& value) -> CLI::Option* { return command.add_option("--" + spec.name, value, spec.what)->capture_default_str(); }, mine[spec.name]);
@@ -67,16 +76,16 @@ void add_method_options(CLI::App& command, LearnOptions& o, std::map<std::string
 }
 
 // --method M --help shows the options of M alone: the name is needed before the options are declared.
-std::string method_on_command_line(int argc, char** argv) {
+std::string value_on_command_line(int argc, char** argv, const std::string& option) {
   for (int i = 1; i + 1 < argc; ++i)
-    if (std::string(argv[i]) == "--method") return argv[i + 1];
+    if (argv[i] == option) return argv[i + 1];
   for (int i = 1; i < argc; ++i)
-    if (std::string(argv[i]).rfind("--method=", 0) == 0) return argv[i] + 9;
+    if (std::string(argv[i]).rfind(option + "=", 0) == 0) return argv[i] + option.size() + 1;
   return {};
 }
 
 std::string command_on_command_line(int argc, char** argv) {
-  static constexpr const char* commands[] = {"demo", "learn", "evaluate", "generate", "tokenize", "inspect", "prune", "insert", "make-stream"};
+  static constexpr const char* commands[] = {"demo", "learn", "compare", "evaluate", "generate", "tokenize", "inspect", "prune", "insert", "make-stream"};
   for (int i = 1; i < argc; ++i)
     for (const char* command : commands)
       if (std::string(argv[i]) == command) return command;
@@ -89,8 +98,13 @@ class CommandConfig : public CLI::ConfigTOML {
   explicit CommandConfig(std::string command) : command_(std::move(command)) {}
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
     std::vector<CLI::ConfigItem> read = CLI::ConfigTOML::from_config(in);
-    for (CLI::ConfigItem& item : read)
+    for (CLI::ConfigItem& item : read) {
+      if (item.inputs.size() > 1) {  // a list: one text, as on the command line
+        for (std::size_t i = 1; i < item.inputs.size(); ++i) item.inputs[0] += ',' + item.inputs[i];
+        item.inputs.resize(1);
+      }
       if (item.parents.empty() && item.name != "threads" && !command_.empty()) item.parents = {command_};
+    }
     return read;
   }
 
@@ -112,7 +126,8 @@ int run(int argc, char** argv) {
   app.add_option("--threads", threads, "threads; results do not depend on it (default: all cores)")->check(CLI::Range(1, 1024));
 
   LearnOptions learning;
-  learning.method = method_on_command_line(argc, argv);
+  learning.method = value_on_command_line(argc, argv, "--method");
+  CompareOptions comparison;
   DemoOptions demonstration;
   EvaluateOptions evaluation;
   GenerateOptions generation;
@@ -133,16 +148,27 @@ int run(int argc, char** argv) {
   command->callback([&] { status = demo(demonstration); });
 
   command = app.add_subcommand("learn", "learns one stream with one method into a run folder");
-  add_learn(*command, learning);
+  command->add_option("--method", learning.method, method_names())->required();
+  add_learning(*command, learning);
   std::map<std::string, OptionValues> method_options;
-  add_method_options(*command, learning, method_options);
+  add_method_options(*command, learning.method, method_options);
   command->add_option("--seed", learning.seed, "seed of items, batches and initial values")->capture_default_str();
-  command->add_flag("--json", learning.json, "results as JSON");
-  command->add_flag("--quiet", learning.quiet, "no progress");
   command->callback([&] {
     learning.options = method_options[find_method(learning.method).name];
     status = learn(learning);
   });
+
+  command = app.add_subcommand("compare", "methods x seeds x orders, each a run; with mean and deviation");
+  command->add_option("--methods", comparison.methods, "separated by commas: " + method_names())->required();
+  command->add_option("--seeds", comparison.seeds, "separated by commas")->capture_default_str();
+  command->add_option("--orders", comparison.orders, "a file with one order a line: names of tasks, separated by commas");
+  add_learning(*command, comparison.each);
+  command->get_option("--orders")->excludes(command->get_option("--order"));
+  add_method_options(*command, value_on_command_line(argc, argv, "--methods"), comparison.options);
+  comparison.command = "cmoe";  // how it was asked for, without what changes no result
+  for (const std::string& argument : std::vector<std::string>(argv + 1, argv + argc))
+    if (argument != "--resume" && argument != "--json" && argument != "--quiet") comparison.command += " " + argument;
+  command->callback([&] { status = compare(comparison); });
 
   command = app.add_subcommand("evaluate", "likelihood of a text, or scores on a stream");
   add_model(*command, evaluation.source);

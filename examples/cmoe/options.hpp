@@ -33,6 +33,13 @@ struct OptionSpec {
 };
 using OptionValues = std::map<std::string, OptionValue>;
 
+// What an equal budget came to: the rank or the density that was chosen, and the parameters a task it is expected to train.
+struct BudgetFit {
+  std::string by;  // "rank" or "density"; empty if the method has neither, so that its number of parameters stays what it is
+  double value = 0;
+  Index expected = 0;
+};
+
 struct LearnOptions {
   std::string method;
   ModelOptions source;
@@ -43,7 +50,10 @@ struct LearnOptions {
   std::uint64_t seed = 1;
   bool resume = false, quiet = false, json = false;
   Index rank = 0;        // of LoRA; 0: 8
+  Index budget = 0;      // trainable parameters a task that rank or density is chosen for; 0: as they are
+  BudgetFit fit;         // how the budget was met
   double lr = 0;         // 0: the method's default for the stream
+  std::string ability;   // text files outside of the stream, separated by commas: scored before and after it
   OptionValues options;  // those of the method, complete
 
   const OptionValue& option(const std::string& name) const {
@@ -85,12 +95,19 @@ struct DemoOptions {
   bool json = false, quiet = false;
 };
 
+struct CompareOptions {
+  LearnOptions each;  // for all runs; method, seed, order and out are the run's own
+  std::string methods, seeds = "1", orders, command;
+  std::map<std::string, OptionValues> options;  // of every method
+};
+
 struct MakeStreamOptions {
   std::string out, tasks;
   std::uint64_t seed = 1;
 };
 
 int learn(const LearnOptions& options);
+int compare(const CompareOptions& options);
 int demo(const DemoOptions& options);
 int evaluate(const EvaluateOptions& options);
 int generate(const GenerateOptions& options);

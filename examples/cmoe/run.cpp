@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "ability.hpp"
+#include "budget.hpp"
 #include "cmoe/io/run_folder.hpp"
 #include "method.hpp"
 #include "modules.hpp"
@@ -12,13 +14,18 @@ namespace program {
 
 using namespace cmoe;
 
-MethodReport make_report(const LearnOptions& o, const RunState& state, const std::vector<EncodedTask>& data, const Log& log) {
+MethodReport make_report(const LearnOptions& o, const RunState& state, const std::vector<std::string>& tasks, const Log& log) {
   MethodReport report;
   report.method = o.method;
   report.scores = state.scores;
-  for (const EncodedTask& task : data) report.tasks.push_back(task.name);
+  report.tasks = tasks;
   MetricSources sources;
   sources.routing_accuracy = state.routing_accuracy;
+  sources.oracle_AP = state.oracle_AP;
+  if (!state.ability_after.score.empty()) {
+    sources.ability_before = state.ability_before.score;
+    sources.ability_after = state.ability_after.score;
+  }
   report.metrics = metrics(state.scores, sources);
   report.seconds = state.seconds;
   report.trainable = state.trainable;
@@ -32,19 +39,24 @@ MethodReport make_report(const LearnOptions& o, const RunState& state, const std
 }
 
 void write_run_json(const LearnOptions& o, const RunOutline& outline, const RunConfig& config, const RunState& state) {
-  const Json json = {{"version", version}, {"options", options_json(o)}, {"tasks", outline.tasks}, {"threads", pool().threads()},
-                     {"kernel", std::string(cpu::isa_name(cpu::isa()))}, {"machine", machine()}, {"seconds", state.seconds},
-                     {"finished", outline.finished}, {"trainable", state.trainable}, {"parameters", outline.parameters},
-                     {"parameters_hash", hex(outline.hash)}, {"method", o.method}, {"model", o.source.model}, {"stream", o.stream},
-                     {"seed", o.seed}, {"tasks_learnt", state.task},
-                     {"optimizer", {{"lr", config.optimizer.lr}, {"beta1", config.optimizer.beta1}, {"beta2", config.optimizer.beta2},
-                                    {"clip", config.optimizer.clip}, {"batch", config.batch}, {"task_steps", config.task_steps}}}};
+  Json json = {{"version", version}, {"options", options_json(o)}, {"tasks", outline.tasks}, {"threads", pool().threads()},
+               {"kernel", std::string(cpu::isa_name(cpu::isa()))}, {"machine", machine()}, {"seconds", state.seconds},
+               {"finished", outline.finished}, {"trainable", state.trainable}, {"parameters", outline.parameters},
+               {"parameters_hash", hex(outline.hash)}, {"method", o.method}, {"model", o.source.model}, {"stream", o.stream},
+               {"seed", o.seed}, {"tasks_learnt", state.task},
+               {"optimizer", {{"lr", config.optimizer.lr}, {"beta1", config.optimizer.beta1}, {"beta2", config.optimizer.beta2},
+                              {"clip", config.optimizer.clip}, {"batch", config.batch}, {"task_steps", config.task_steps}}}};
+  if (const std::vector<Ability> texts = abilities(o.ability, state); !texts.empty()) json["ability"] = ability_json(texts);
+  if (o.budget > 0) json["budget"] = budget_json(o);
   write_file_atomically(std::filesystem::path(o.out) / "run.json", json.dump(1) + "\n");
 }
 
 std::vector<std::pair<std::string, std::string>> run_facts(const LearnOptions& o) {
-  return {{"model", o.source.model}, {"stream", o.stream}, {"seed", std::to_string(o.seed)}, {"version", version},
-          {"kernel", std::string(cpu::isa_name(cpu::isa()))}, {"threads", std::to_string(pool().threads())}, {"machine", machine()}};
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"model", o.source.model}, {"stream", o.stream}, {"seed", std::to_string(o.seed)}, {"version", version},
+      {"kernel", std::string(cpu::isa_name(cpu::isa()))}, {"threads", std::to_string(pool().threads())}, {"machine", machine()}};
+  if (o.budget > 0) facts.emplace_back("budget", budget_words(o));
+  return facts;
 }
 
 void write_results(const LearnOptions& o, const RunResult& result) {
@@ -82,6 +94,7 @@ OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progre
   LearnOptions plain;
   plain.method = is_moduleformer_folder(source.model) ? "moduleformer" : "seqft";  // a plain model is a learner that has learnt nothing
   plain.source = source;
+  plain.options = default_options(find_method(plain.method));
   return find_method(plain.method).open(plain, folder, progress);
 }
 

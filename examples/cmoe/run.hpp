@@ -16,8 +16,16 @@ namespace program {
 // The stream by its option, in the order asked for. throws cmoe::Error
 cmoe::Stream load_stream(const std::string& stream, const std::string& order, std::uint64_t seed);
 
+// A text outside of the stream: share of next tokens predicted (0..100) and mean nll in nats, before and after the stream.
+struct Ability {
+  std::string text;
+  double accuracy_before = 0, accuracy_after = 0, nll_before = 0, nll_after = 0;
+};
+
 struct RunResult {
   cmoe::MethodReport report;
+  std::vector<Ability> abilities;
+  BudgetFit fit;
   std::vector<std::pair<std::string, std::string>> facts;  // what was run on what
   bool finished = true;                                    // false: interrupted, resumable
 };

@@ -14,8 +14,6 @@ namespace program {
 using namespace cmoe;
 namespace fs = std::filesystem;
 
-namespace {
-
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> parts;
   std::stringstream in(list);
@@ -24,13 +22,11 @@ std::vector<std::string> split(const std::string& list) {
   return parts;
 }
 
-}  // namespace
-
 Json options_json(const LearnOptions& o) {
   Json json = {{"method", o.method}, {"model", o.source.model}, {"tokenizer", o.source.tokenizer}, {"stream", o.stream}, {"order", o.order},
                {"task_epochs", o.task_epochs}, {"task_steps", o.task_steps}, {"train_limit", o.train_limit}, {"test_limit", o.test_limit},
                {"window", o.window}, {"prompt_tokens", o.prompt_tokens}, {"max_tokens", o.max_tokens}, {"batch", o.batch},
-               {"accumulate", o.accumulate}, {"seed", o.seed}, {"rank", o.rank}, {"lr", o.lr}};
+               {"accumulate", o.accumulate}, {"seed", o.seed}, {"rank", o.rank}, {"lr", o.lr}, {"budget", o.budget}, {"ability", o.ability}};
   for (const auto& [name, value] : o.options) std::visit([&](const auto& v) { json[name] = v; }, value);
   return json;
 }
@@ -42,6 +38,8 @@ LearnOptions options_of(const Json& j, const std::string& name) {
   get("task_epochs", o.task_epochs), get("task_steps", o.task_steps), get("train_limit", o.train_limit), get("test_limit", o.test_limit);
   get("window", o.window), get("prompt_tokens", o.prompt_tokens), get("max_tokens", o.max_tokens), get("batch", o.batch);
   get("accumulate", o.accumulate), get("seed", o.seed), get("rank", o.rank), get("lr", o.lr);
+  o.budget = optional<Index>(j, "budget", name).value_or(0);
+  o.ability = optional<std::string>(j, "ability", name).value_or("");
   o.options = default_options(find_method(o.method));
   for (auto& [key, value] : o.options) std::visit([&](auto& v) { get(key, v); }, value);
   return o;

@@ -29,7 +29,10 @@ struct Log {
 };
 
 // The report of a run so far.
-cmoe::MethodReport make_report(const LearnOptions& o, const cmoe::RunState& state, const std::vector<cmoe::EncodedTask>& data, const Log& log);
+cmoe::MethodReport make_report(const LearnOptions& o, const cmoe::RunState& state, const std::vector<std::string>& tasks, const Log& log);
+
+// A list separated by commas; empty parts are left out.
+std::vector<std::string> split(const std::string& list);
 
 // What run.json says beside the options.
 struct RunOutline {

@@ -6,14 +6,16 @@
 
 namespace program {
 
-// One line a method: AP, BWT, forgetting, learning accuracy, routing, parameters, time.
+// One line a method: AP, BWT, forgetting, learning accuracy, routing, AP with perfect routing, parameters, time.
 inline std::string summary_table(const std::vector<cmoe::MethodReport>& methods) {
   const auto shown = [](const auto& value) { return padded(value.has_value() ? fixed(value.value(), 1) : "-", 9); };
+  bool oracle = false;  // shown for methods that know what perfect routing would give
+  for (const cmoe::MethodReport& m : methods) oracle = oracle || m.metrics.oracle_AP.has_value();
   std::string out = left("method", 14) + padded("AP", 9) + padded("BWT", 9) + padded("forget", 9) + padded("learnt", 9) +
-                    padded("routing", 9) + padded("trainable", 12) + padded("stored", 12) + padded("seconds", 9) + "\n";
+                    padded("routing", 9) + (oracle ? padded("oracle", 9) : "") + padded("trainable", 12) + padded("stored", 12) + padded("seconds", 9) + "\n";
   for (const cmoe::MethodReport& m : methods)
     out += left(m.method, 14) + shown(m.metrics.AP) + shown(m.metrics.BWT) + shown(m.metrics.forgetting) +
-           shown(m.metrics.learning_accuracy) + shown(m.metrics.routing_accuracy) + padded(std::to_string(m.trainable), 12) +
+           shown(m.metrics.learning_accuracy) + shown(m.metrics.routing_accuracy) + (oracle ? shown(m.metrics.oracle_AP) : "") + padded(std::to_string(m.trainable), 12) +
            padded(std::to_string(m.stored), 12) + padded(fixed(m.seconds, 0), 9) + "\n";
   return out;
 }

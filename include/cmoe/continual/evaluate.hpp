@@ -114,4 +114,21 @@ TaskScore evaluate(const L& learner, const EncodedTask& data, Index task, Id end
   return result;
 }
 
+// What a learner with a mixture may offer besides: how to run a batch when the task is known, every item with its own expert.
+template <class L, class B>
+concept HasOracle = requires(const L& fixed, const Batch<B>& batch, Index task) {
+  { fixed.oracle_flow(batch, task) } -> std::same_as<Flow<B>>;
+};
+
+// A learner as it would be with perfect routing; only for scoring.
+template <class B, class L>
+  requires HasOracle<L, B>
+struct WithOracle {
+  const L& learner;
+
+  Flow<B> flow(const Batch<B>& batch, Index task) const { return learner.oracle_flow(batch, task); }
+  Tensor<B> gates(const Batch<B>&) const { return {}; }
+  const auto& model() const { return learner.model(); }
+};
+
 }  // namespace cmoe

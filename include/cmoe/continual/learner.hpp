@@ -41,6 +41,8 @@ struct LearnerState {
 //   restored      called when a checkpoint has filled the state, before it fills the parameters: the model takes its shape
 //   flow          how to run a batch at test time; `task` is known to oracles only
 //   gates         the weights of the experts for each sequence, or an empty tensor: routing statistics
+// A learner with a mixture may have, for one more metric:
+//   oracle_flow   flow with every sequence on its own task's expert, whatever the gate says: oracle_AP
 template <class L, class B>
 concept Learner = requires(L& learner, const L& fixed, Index task, const EncodedTask& data, const Batch<B>& batch, AdamW<B>& optimizer,
                            Index step) {

@@ -59,13 +59,14 @@ class ScoreMatrix {
 struct Metrics {
   using Value = xtl::xoptional<double>;
   Value AP = xtl::missing<double>(), average_incremental = AP, BWT = AP, BWT_GEM = AP, BWT_clamped = AP, forgetting = AP,
-        FWT_GEM = AP, FWT_SAPT = AP, learning_accuracy = AP, routing_accuracy = AP, ability_delta = AP;
+        FWT_GEM = AP, FWT_SAPT = AP, learning_accuracy = AP, routing_accuracy = AP, oracle_AP = AP, ability_delta = AP;
 };
 
 // What some metrics need beside the score matrix; leave out what was not measured.
 struct MetricSources {
   std::vector<double> individual = {};  // score of each task learnt alone, in the order of the stream
   xtl::xoptional<double> routing_accuracy = xtl::missing<double>();  // percent of prompts sent to their own task's expert
+  xtl::xoptional<double> oracle_AP = xtl::missing<double>();         // AP with every item sent to its own task's expert
   std::vector<double> ability_before = {}, ability_after = {};       // scores of general benchmarks before and after the stream
 };
 
@@ -91,6 +92,7 @@ inline std::vector<NamedMetric> named(const Metrics& m) {
       {"learning_accuracy", m.learning_accuracy, "mean score of each task just after learning it: the diagonal (ours)"},
       {"routing_accuracy", m.routing_accuracy,
        "percent of prompts for which the gate prefers the expert of their own task (ours)"},
+      {"oracle_AP", m.oracle_AP, "AP if every item were routed to its own task's expert: AP below it is lost by routing (ours)"},
       {"ability_delta", m.ability_delta, "mean change of general benchmarks over the stream (TRACE)"}};
 }
 
@@ -138,6 +140,7 @@ inline Metrics metrics(const ScoreMatrix& scores, const MetricSources& sources =
   m.FWT_GEM = detail::mean_of(1, T, T - 1, ahead);
   m.learning_accuracy = detail::mean_of(0, T, T, learnt);
   m.routing_accuracy = sources.routing_accuracy;
+  m.oracle_AP = sources.oracle_AP;
   if (!sources.individual.empty()) {
     check(static_cast<Index>(sources.individual.size()) == T, "metrics: ", sources.individual.size(), " individual scores for ",
           T, " tasks");
@@ -151,6 +154,24 @@ inline Metrics metrics(const ScoreMatrix& scores, const MetricSources& sources =
     return sources.ability_after[static_cast<std::size_t>(i)] - sources.ability_before[static_cast<std::size_t>(i)];
   });
   return m;
+}
+
+// A value over several runs: its mean, and the deviation with n-1 below the root, which one run alone does not have.
+struct Spread {
+  Index n = 0;
+  double mean = 0;
+  xtl::xoptional<double> sd = xtl::missing<double>();
+};
+
+inline Spread spread(const std::vector<double>& values) {
+  Spread s;
+  s.n = static_cast<Index>(values.size());
+  if (values.empty()) return s;
+  for (const double v : values) s.mean += v / static_cast<double>(s.n);
+  double squares = 0;
+  for (const double v : values) squares += (v - s.mean) * (v - s.mean);
+  if (s.n > 1) s.sd = std::sqrt(squares / static_cast<double>(s.n - 1));
+  return s;
 }
 
 }  // namespace cmoe

@@ -28,6 +28,10 @@ struct RunState {
   std::vector<std::vector<double>> routing;  // the last row of gates: true task x expert
   std::vector<Index> growth;             // stored parameters after each task
   xtl::xoptional<double> routing_accuracy = xtl::missing<double>();
+  xtl::xoptional<double> oracle_AP = xtl::missing<double>();  // of learners that offer oracle_flow
+  struct Ability {
+    std::vector<double> score, nll;       // of each text outside of the stream
+  } ability_before, ability_after;
   Index trainable = 0;                   // parameters trained in the last task
   double seconds = 0;                    // training and scoring so far
 };
@@ -61,12 +65,13 @@ inline std::vector<EncodedTask> stages(const std::vector<EncodedTask>& data, boo
 }  // namespace detail
 
 // Learns data[state.task..] and fills the state. False if it was stopped: the state was saved and the call can be repeated with it.
+// `abilities`: what the model could do before (plain texts, say); scored before and after the stream, with no task told.
 // Batches, replay and masks are functions of the seed and the position, so a stopped and resumed run gives the same bits.
 // throws Error what steps throw; the last saved state stays valid then
 template <class B, class L, class ToText>
   requires Learner<L, B>
 bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfig& config, const Rng& rng, RunState& state,
-                const RunHooks<B>& hooks, Id end, ToText&& to_text) {
+                const RunHooks<B>& hooks, Id end, ToText&& to_text, const std::vector<EncodedTask>& abilities = {}) {
   check(!data.empty(), ErrorKind::config, "run: the stream has no tasks");
   check(config.batch > 0 && config.accumulate > 0, ErrorKind::config, "run: batch ", config.batch, ", accumulate ", config.accumulate);
   check(config.task_steps > 0 || config.task_epochs > 0, ErrorKind::config, "run: neither steps nor epochs for a task");
@@ -74,6 +79,15 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
   const std::vector<EncodedTask> stages = detail::stages(data, config.joint);
   const auto count = static_cast<Index>(stages.size());
   const double begun = hooks.clock() - state.seconds;
+  const auto ability = [&] {
+    RunState::Ability found;
+    for (const EncodedTask& text : abilities) {
+      const TaskScore score = evaluate<B>(learner, text, Index{-1}, end, to_text);
+      found.score.push_back(score.score);
+      found.nll.push_back(score.nll);
+    }
+    return found;
+  };
   const auto score_all = [&](Index after) {
     if (config.joint) after = after > 0 ? tasks : 0;
     state.nll.resize(static_cast<std::size_t>(after));
@@ -92,6 +106,16 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
     }
     if (mixture) state.routing_accuracy = routed / static_cast<double>(after);
     else state.routing.clear();
+    if (after == 0) state.ability_before = ability();
+    if (after == tasks) {
+      state.ability_after = ability();
+      if constexpr (HasOracle<L, B>) {
+        const WithOracle<B, L> told{learner};
+        double sum = 0;
+        for (Index t = 0; t < tasks; ++t) sum += evaluate<B>(told, data[static_cast<std::size_t>(t)], t, end, to_text).score;
+        state.oracle_AP = sum / static_cast<double>(tasks);
+      }
+    }
     state.seconds = hooks.clock() - begun;
     hooks.on_row(after);
   };

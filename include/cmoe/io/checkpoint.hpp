@@ -41,6 +41,12 @@ inline Json state_json(const RunState& state) {
   Json json = {{"task", state.task},       {"step", state.step},       {"scores", detail::scores_json(state.scores)}, {"nll", state.nll},
                {"routing", state.routing}, {"growth", state.growth},   {"trainable", state.trainable},                {"seconds", state.seconds}};
   if (state.routing_accuracy.has_value()) json["routing_accuracy"] = state.routing_accuracy.value();
+  if (state.oracle_AP.has_value()) json["oracle_AP"] = state.oracle_AP.value();
+  const auto ability = [&](const char* name, const RunState::Ability& a) {
+    if (!a.score.empty()) json[name] = {{"score", a.score}, {"nll", a.nll}};
+  };
+  ability("ability_before", state.ability_before);
+  ability("ability_after", state.ability_after);
   return json;
 }
 
@@ -55,6 +61,14 @@ inline RunState read_state(const Json& json, const std::string& name) {
   state.trainable = required<Index>(json, "trainable", name);
   state.seconds = required<double>(json, "seconds", name);
   if (json.contains("routing_accuracy")) state.routing_accuracy = required<double>(json, "routing_accuracy", name);
+  if (json.contains("oracle_AP")) state.oracle_AP = required<double>(json, "oracle_AP", name);
+  const auto ability = [&](const char* key, RunState::Ability& a) {
+    if (!json.contains(key)) return;
+    a.score = required<std::vector<double>>(json.at(key), "score", name);
+    a.nll = required<std::vector<double>>(json.at(key), "nll", name);
+  };
+  ability("ability_before", state.ability_before);
+  ability("ability_after", state.ability_after);
   check(state.task >= 0 && state.task <= state.scores.tasks() && state.step >= 0, ErrorKind::format, name, ": task ", state.task,
         ", step ", state.step, " of ", state.scores.tasks(), " tasks");
   return state;

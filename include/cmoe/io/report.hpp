@@ -27,24 +27,27 @@ inline std::string method(const MethodReport& m, std::size_t number) {
   return out + "</section>\n";
 }
 
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+// Everything up to the first section.
+inline std::string head(const std::string& title, const std::string& subtitle, const Facts& facts) {
+  std::string out =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\"><title>" +
+      escape(title) + "</title><style>\n" + report_style::sheet() + "</style></head><body><main>\n<header><h1>" + escape(title) +
+      "</h1>" + (subtitle.empty() ? "" : "<p class=\"quiet\">" + escape(subtitle) + "</p>") + "</header>\n";
+  if (facts.empty()) return out;
+  out += "<dl class=\"facts\">";
+  for (const auto& [name, value] : facts) out += "<div><dt>" + escape(name) + "</dt><dd>" + escape(value) + "</dd></div>";
+  return out + "</dl>\n";
+}
+
 }  // namespace detail::page
 
 // The page as text. Every name is escaped; values that are no finite numbers are left out. Colours follow the reader's light or
 // dark setting, text on every colour has a contrast of at least 4.5, charts carry a title and a description.
 inline std::string html(const Report& report) {
-  using html_text::escape;
-  std::string out =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width,initial-scale=1\"><title>" +
-      escape(report.title) + "</title><style>\n" + report_style::sheet() + "</style></head><body><main>\n<header><h1>" +
-      escape(report.title) + "</h1>" + (report.subtitle.empty() ? "" : "<p class=\"quiet\">" + escape(report.subtitle) + "</p>") +
-      "</header>\n";
-  if (!report.facts.empty()) {
-    out += "<dl class=\"facts\">";
-    for (const auto& [name, value] : report.facts)
-      out += "<div><dt>" + escape(name) + "</dt><dd>" + escape(value) + "</dd></div>";
-    out += "</dl>\n";
-  }
+  std::string out = detail::page::head(report.title, report.subtitle, report.facts);
   if (!report.methods.empty()) {
     out += "<h2>Summary</h2>" + detail::page::summary(report) + detail::page::comparison(report);
     for (std::size_t i = 0; i < report.methods.size(); ++i) out += detail::page::method(report.methods[i], i);
