@@ -137,6 +137,12 @@ class DaptLearner {
 
   LearnerState<B>& state() { return state_; }
   Flow<B> flow(const Batch<B>& batch, Index) const { return batch.flow(); }
+  // The same with the task known: what perfect routing would score.
+  Flow<B> oracle_flow(const Batch<B>& batch, Index task) const {
+    Flow<B> flow = batch.flow();
+    if (task < model_.gate.active) flow.gates = oracle_gates<B>(batch.ids.shape()[0], model_.gate.active, task);
+    return flow;
+  }
   Tensor<B> gates(const Batch<B>& batch) const {
     const Flow<B> flow = batch.flow();
     return model_.gate.active > 0 ? model_.gates(model_.embed(batch.ids), flow) : Tensor<B>();

@@ -69,6 +69,12 @@ class ModuleFormerLearner {
   void after_task(Index task, const EncodedTask& data) { config_.gated ? prompts_.keep(task, data) : replay_.keep(task, data); }
 
   Flow<B> flow(const Batch<B>& batch, Index) const { return batch.flow(); }
+  // The same with the task known: what perfect routing would score.
+  Flow<B> oracle_flow(const Batch<B>& batch, Index task) const {
+    Flow<B> flow = batch.flow();
+    if (task < model_.gate.active) flow.gates = oracle_gates<B>(batch.ids.shape()[0], model_.gate.active, task);
+    return flow;
+  }
   Tensor<B> gates(const Batch<B>& batch) const {
     return model_.gate.active > 0 ? model_.gate.weights(query(batch)) : Tensor<B>();
   }

@@ -110,6 +110,12 @@ class PMoELearner {
 
   LearnerState<B>& state() { return state_; }
   Flow<B> flow(const Batch<B>& batch, Index) const { return batch.flow(); }
+  // The same with the task known: what perfect routing would score.
+  Flow<B> oracle_flow(const Batch<B>& batch, Index task) const {
+    Flow<B> flow = batch.flow();
+    if (task < model_.gate.active) flow.gates = oracle_gates<B>(batch.ids.shape()[0], model_.gate.active, task);
+    return flow;
+  }
 
   // One row for each sequence, also where every token decides for itself: then the mean over its valid tokens.
   Tensor<B> gates(const Batch<B>& batch) const {

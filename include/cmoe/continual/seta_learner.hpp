@@ -148,6 +148,12 @@ class SetaLearner {
 
   const std::vector<SparseExpert>& lattice() const { return lattice_; }
   Flow<B> flow(const Batch<B>& batch, Index) const { return batch.flow(); }
+  // The same with the task known: what perfect routing would score.
+  Flow<B> oracle_flow(const Batch<B>& batch, Index task) const {
+    Flow<B> flow = batch.flow();
+    if (task < model_.gate.active) flow.gates = oracle(batch.ids.shape()[0], task);
+    return flow;
+  }
   // The weights of the tasks: who is routed where is a question about tasks, not about the lattice's experts.
   Tensor<B> gates(const Batch<B>& batch) const {
     if (model_.gate.active == 0) return {};

@@ -110,6 +110,8 @@ struct LatticeDelta {
       out = map_out;
     }
 
+    Index width() const { return C::width(in, out); }  // values of a unit
+
     Tensor<B> add(const Tensor<B>& y, const Tensor<B>& x, const Flow<B>& flow) const {
       if (parts.empty() || !flow.gates) return y;
       check(flow.gates.shape().rank() == 2 && flow.gates.shape()[0] == x.shape()[0], ErrorKind::misuse, "sparse: activations ",
