@@ -42,6 +42,12 @@ inline Item item(const Skill& skill, Rng& rng) {
   return {std::string(skill.name) + ' ' + word, skill.rule(word), {}};
 }
 
+inline DecoderConfig small_decoder() {
+  DecoderConfig small;
+  small.width = 48, small.layers = 3, small.heads = small.kv_heads = 4, small.hidden = 96, small.context = 16;
+  return small;
+}
+
 // The backbone: a small decoder that learns the known skills, then never changes again.
 inline Llama::On<B> pretrained() {
   Llama::Config config;
@@ -74,12 +80,6 @@ inline std::vector<EncodedTask> stream() {
     data.push_back(encode_task(ByteTokenizer(), task, {.context = 16}));
   }
   return data;
-}
-
-inline DecoderConfig small_decoder() {
-  DecoderConfig small;
-  small.width = 48, small.layers = 3, small.heads = small.kv_heads = 4, small.hidden = 96, small.context = 16;
-  return small;
 }
 
 // A model of any recipe with the backbone's weights in it.
