@@ -9,7 +9,6 @@
 #include "budget.hpp"
 #include "cmoe/continual/stream_run.hpp"
 #include "cmoe/io/checkpoint.hpp"
-#include "cmoe/io/run_folder.hpp"
 #include "interrupt.hpp"
 #include "method.hpp"
 #include "run_files.hpp"
@@ -71,16 +70,7 @@ RunResult learn_run(const LearnOptions& o, const MethodSettings& settings, Progr
   fs::create_directories(checkpoint.parent_path());
 
   const auto write_run = [&](bool finished) {
-    Json json = {{"version", version}, {"options", effective}, {"tasks", names}, {"threads", pool().threads()},
-                 {"kernel", std::string(cpu::isa_name(cpu::isa()))}, {"machine", machine()}, {"seconds", state.seconds},
-                 {"finished", finished}, {"trainable", state.trainable}, {"parameters", parameter_count(learner.model())},
-                 {"parameters_hash", hex(hash(learner.model()))}, {"method", o.method}, {"model", o.source.model}, {"stream", o.stream},
-                 {"seed", o.seed}, {"tasks_learnt", state.task},
-                 {"optimizer", {{"lr", config.optimizer.lr}, {"beta1", config.optimizer.beta1}, {"beta2", config.optimizer.beta2},
-                                {"clip", config.optimizer.clip}, {"batch", config.batch}, {"task_steps", config.task_steps}}}};
-    if (!texts.empty()) json["ability"] = ability_json(abilities(o.ability, state));
-    if (o.budget > 0) json["budget"] = budget_json(o);
-    write_file_atomically(out / "run.json", json.dump(1) + "\n");
+    write_run_json(o, {names, parameter_count(learner.model()), hash(learner.model()), finished}, config, state);
   };
   Log log;
   if (o.resume) log.read(out / "log.jsonl", state);
@@ -90,29 +80,10 @@ RunResult learn_run(const LearnOptions& o, const MethodSettings& settings, Progr
   hooks.clock = now;
   hooks.stop = [] { return interrupted != 0; };
   hooks.on_step = [&](const StepLog& step) {
-    Log::Line line{step.task, step.step, {{"lr", step.result.lr}, {"grad_norm", step.result.gradient_norm},
-                                          {"tokens_per_second", step.tokens_per_second}}};
-    std::string shown = o.method + "  task " + std::to_string(step.task + 1) + "/" + std::to_string(config.joint ? 1 : data.size()) +
-                        " step " + std::to_string(step.step) + "/" + std::to_string(step.steps);
-    for (const auto& [name, value] : step.result.terms) {
-      line.values[name] = value;
-      shown += "  " + name + " " + fixed(value, 3);
-    }
-    log.lines.push_back(std::move(line));
-    shown += "  " + fixed(step.tokens_per_second, 0) + " tokens/s";
-    if (step.tokens_per_second > 0) {
-      const double done = static_cast<double>(step.task) + static_cast<double>(step.step) / static_cast<double>(step.steps);
-      const double rest = static_cast<double>(config.joint ? 1 : data.size()) - done;
-      shown += "  eta " + fixed(progress.seconds() * rest / std::max(done, 1e-9), 0) + " s";
-    }
-    progress.update(shown);
+    log.add(step);
+    show_step(o, step, config.joint ? 1 : static_cast<Index>(data.size()), progress);
   };
-  hooks.on_row = [&](Index after) {
-    write_file_atomically(out / "scores.csv", scores_csv(state.scores, names));
-    std::string row = o.method + "  after " + std::to_string(after) + (after == 1 ? " task :" : " tasks:");
-    for (Index t = 0; t < state.scores.tasks(); ++t) row += padded(fixed(state.scores.at(after, t).value(), 1), 7);
-    progress.keep(row);
-  };
+  hooks.on_row = [&](Index after) { show_row(o, state.scores, names, after, progress); };
   hooks.save = [&](const RunState& saved, AdamW<Backend>* optimizer) {
     save_checkpoint(checkpoint, learner, optimizer, saved, fingerprint);
     log.write(out / "log.jsonl");
@@ -127,19 +98,15 @@ RunResult learn_run(const LearnOptions& o, const MethodSettings& settings, Progr
   outcome.report = make_report(o, state, names, log);
   outcome.abilities = abilities(o.ability, state);
   outcome.fit = o.fit;
-  outcome.facts = {{"model", o.source.model}, {"stream", o.stream}, {"seed", std::to_string(o.seed)}, {"version", version},
-                   {"kernel", std::string(cpu::isa_name(cpu::isa()))}, {"threads", std::to_string(pool().threads())}, {"machine", machine()}};
-  if (o.budget > 0) outcome.facts.emplace_back("budget", budget_words(o));
+  outcome.facts = run_facts(o);
   if (!outcome.finished) return outcome;
-  write_file_atomically(out / "metrics.json", metrics_json(outcome.report.metrics));
   for (const std::string& term : log.silent_terms()) progress.keep("warning: the loss term '" + term + "' was 0 during the whole run");
   fs::create_directories(out / "adapter");
   save_parameters(out / "adapter" / "adapter.safetensors", learner.model(), {{"format", "cmoe adapter 1"}, {"method", o.method}},
                   [&](const std::string& name) {
                     return !settings.deltas || name.find(".delta.") != std::string::npos || name.rfind("gate.", 0) == 0 || name.rfind("prefix.", 0) == 0;
                   });
-  write_file_atomically(out / "report.html",
-                        html({"cmoe learn " + o.method, "One stream, one method", {outcome.report}, outcome.facts}));
+  write_results(o, outcome);
   return outcome;
 }
 
@@ -163,7 +130,13 @@ OpenedRun open_learner(const LearnOptions& options, const std::string& folder, c
   run.count = [kept](const Batch<Backend>& batch) { return cmoe::detail::count_batch(*kept, batch, Index{-1}); };
   run.generate = [kept](const std::vector<Id>& prompt, Index limit, Id end, const Sampling& how, Rng rng,
                         const std::function<bool(Id)>& each) {
-    return cmoe::generate(kept->model(), prompt, limit, end, how, rng, Flow<Backend>{}, each);
+    Flow<Backend> flow;
+    if (!prompt.empty()) {  // the weights of experts and prompts that the learner decides itself
+      Sequence asked{prompt, static_cast<Index>(prompt.size())};
+      asked.ids.push_back(0);
+      flow.gates = kept->flow(make_batch<Backend>({&asked}), Index{-1}).gates;
+    }
+    return cmoe::generate(kept->model(), prompt, limit, end, how, rng, flow, each);
   };
   return run;
 }

@@ -38,5 +38,9 @@ std::vector<Method> dapt_methods();
 std::vector<Method> seta_methods();
 std::vector<Method> moduleformer_methods();
 std::vector<Method> sequential_methods();
+std::vector<Method> regularised_methods();
+std::vector<Method> incremental_methods();
+std::vector<Method> moelora_methods();
+std::vector<Method> prompt_methods();
 
 }  // namespace program

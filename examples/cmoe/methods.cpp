@@ -5,7 +5,8 @@ namespace program {
 const std::vector<Method>& methods() {
   static const std::vector<Method> all = [] {
     std::vector<Method> list;
-    for (auto group : {pmoe_methods, dapt_methods, seta_methods, moduleformer_methods, sequential_methods})
+    for (auto group : {pmoe_methods, dapt_methods, seta_methods, moduleformer_methods, sequential_methods, incremental_methods,
+                       regularised_methods, moelora_methods, prompt_methods})
       for (Method& method : group()) list.push_back(std::move(method));
     return list;
   }();

@@ -45,6 +45,12 @@ LearnOptions options_of(const Json& j, const std::string& name) {
   return o;
 }
 
+void Log::add(const StepLog& step) {
+  Line line{step.task, step.step, {{"lr", step.result.lr}, {"grad_norm", step.result.gradient_norm}, {"tokens_per_second", step.tokens_per_second}}};
+  for (const auto& [name, value] : step.result.terms) line.values[name] = value;
+  lines.push_back(std::move(line));
+}
+
 void Log::read(const fs::path& path, const RunState& state) {
   if (!fs::exists(path)) return;
   std::stringstream in(read_file(path));

@@ -59,11 +59,22 @@
 #include "cmoe/attention/self_attention.hpp"  // self-attention over any kind and any linear map
 
 // pet: parameter-efficient tuning
-#include "cmoe/pet/delta.hpp"  // what is added to a frozen map: y = W x + Σ_e g_e Δ_e(x)
-#include "cmoe/pet/lora.hpp"   // low-rank deltas: one, or a mixture with one for each task
+#include "cmoe/pet/delta.hpp"           // what is added to a frozen map: y = W x + Σ_e g_e Δ_e(x)
+#include "cmoe/pet/lora.hpp"            // low-rank deltas: one, or a mixture with one for each task
+#include "cmoe/pet/sparse.hpp"          // deltas of single entries, neurons or ranks, shared by tasks
+#include "cmoe/pet/observed.hpp"        // the mixture that shows its inputs
+#include "cmoe/pet/routed_lora.hpp"     // LoRA experts mixed for every token
+#include "cmoe/pet/prefix.hpp"          // prompts: one a task, mixed by the gates
+#include "cmoe/pet/joined_prompts.hpp"  // one prompt a task, the newest in front
+#include "cmoe/pet/prompt_pool.hpp"     // prompts, a few of which are chosen for each sequence
 
 // moe: mixtures of experts
+#include "cmoe/moe/pool.hpp"                  // what a gate reads: the prompt, never an answer
 #include "cmoe/moe/gate.hpp"                  // one decision for a whole sequence, read from its prompt
+#include "cmoe/moe/key_attention.hpp"         // attention over the keys of tasks; gates that do not compete
+#include "cmoe/moe/analytic.hpp"              // the router that is solved and not trained
+#include "cmoe/moe/lattice.hpp"               // which tasks share which units, and how a new task splits them
+#include "cmoe/moe/cosine_keys.hpp"           // keys that are compared by direction: a gate that chooses prompts
 #include "cmoe/moe/choose.hpp"                // from scores to the chosen experts and their weights
 #include "cmoe/moe/router.hpp"                // k of E experts for each token
 #include "cmoe/moe/dispatch.hpp"              // tokens sorted by expert, one grouped product, and back
@@ -73,16 +84,23 @@
 #include "cmoe/moe/prune.hpp"                 // which experts are used, and which stay
 
 // regularizer: losses beside the task's
-#include "cmoe/regularizer/anchor.hpp"      // the Fisher diagonal and quadratic anchors
-#include "cmoe/regularizer/orthogonal.hpp"  // directions shared with old modules
+#include "cmoe/regularizer/anchor.hpp"         // the Fisher diagonal and quadratic anchors
+#include "cmoe/regularizer/orthogonal.hpp"     // directions shared with old modules
+#include "cmoe/regularizer/reflection.hpp"     // attention on old inputs held to what it was
+#include "cmoe/regularizer/sensitivity.hpp"    // how much a task depends on each entry
+#include "cmoe/regularizer/route.hpp"          // a router's old decisions without old data
 #include "cmoe/regularizer/balance.hpp"        // mutual information, switch, z, concentration
 #include "cmoe/regularizer/router_anchor.hpp"  // routers near what they were
+#include "cmoe/regularizer/distillation.hpp"   // held to what another model says
+#include "cmoe/regularizer/subspace.hpp"       // directions that inputs have used
 
 // models: an architecture is a type made of recipes
 #include "cmoe/models/decoder_config.hpp"  // sizes, and which of them make sense
 #include "cmoe/models/adapted.hpp"         // a pretrained decoder with deltas and a gate
 #include "cmoe/models/llama.hpp"           // the decoder without deltas
 #include "cmoe/models/pmoe.hpp"            // PMoE: shallow LoRA, deep experts, one gate
+#include "cmoe/models/dapt.hpp"            // DAPT: a block and a key for each task
+#include "cmoe/models/seta.hpp"            // SETA: sparse experts, unique and shared
 #include "cmoe/models/moduleformer.hpp"    // ModuleFormer: both sublayers are mixtures
 #include "cmoe/models/generate.hpp"        // token by token over a KV cache
 
@@ -107,8 +125,20 @@
 #include "cmoe/continual/replay.hpp"                // items of past tasks, trained on again
 #include "cmoe/continual/prompt_memory.hpp"         // prompts of past tasks, for gates
 #include "cmoe/continual/sequential.hpp"            // one set of weights for all tasks: fine-tuning, LoRA, replay
+#include "cmoe/continual/kept_arrays.hpp"           // named arrays in a learner's state
+#include "cmoe/continual/regularized.hpp"           // one model, tasks in turn, and what protects the old ones
+#include "cmoe/continual/baselines/ewc.hpp"         // elastic weight consolidation, also online
+#include "cmoe/continual/baselines/lwf.hpp"         // learning without forgetting
+#include "cmoe/continual/baselines/olora.hpp"       // IncLoRA and O-LoRA
+#include "cmoe/continual/baselines/inflora.hpp"     // InfLoRA
+#include "cmoe/continual/baselines/moelora.hpp"     // LoRA experts routed by token
+#include "cmoe/continual/baselines/progressive_prompts.hpp"  // prompts in front of prompts
+#include "cmoe/continual/baselines/l2p.hpp"         // a pool of prompts with keys
 #include "cmoe/continual/per_task.hpp"              // one LoRA a task, told which: the bound
 #include "cmoe/continual/pmoe_learner.hpp"          // how PMoE learns a stream
+#include "cmoe/continual/pseudo_samples.hpp"        // prompts of past tasks, made by a model that learnt to write them
+#include "cmoe/continual/dapt_learner.hpp"          // how DAPT does
+#include "cmoe/continual/seta_learner.hpp"          // how SETA does
 #include "cmoe/continual/moduleformer_learner.hpp"  // how ModuleFormer does
 #include "cmoe/continual/evaluate.hpp"              // scores of a learner
 #include "cmoe/continual/stream_run.hpp"            // the run over a stream

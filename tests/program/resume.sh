@@ -3,7 +3,7 @@ source "$(dirname "$0")/common.sh" "$@"
 cd "$scratch" || exit 1
 
 hash_of() { grep -o '"parameters_hash": "[0-9a-f]*"' "$1/run.json"; }
-for method in seqft pmoe replay multitask moduleformer; do
+for method in seqft pmoe replay multitask moduleformer ewc l2p; do
   options=(learn --method $method --order reverse,cipher --task-steps 8 --test-limit 4 --quiet --save-every 3 --log-every 2)
   "$cmoe" "${options[@]}" --out $method-1 --threads 1 >/dev/null || fail "$method: one thread"
   "$cmoe" "${options[@]}" --out $method-2 --threads 2 >/dev/null || fail "$method: two threads"

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <utility>
+#include <vector>
 
 #include "cmoe/autograd/tape.hpp"
 
@@ -70,6 +72,8 @@ struct Flow {
   Ids<B> prompt_first, prompt_last;  // (N) the range of prompt tokens: all that a gate may read
   Ids<B> first, last;             // (N) the range of valid tokens of each sequence; empty: all are valid
   KvCache<B>* cache = nullptr;    // keys and values of earlier tokens in this layer: generation
+  std::vector<Tensor<B>>* auxiliary = nullptr;  // where layers put loss terms of their own; null: nobody asks for them
+  const std::function<void(const Tensor<B>& newest, const Tensor<B>& x)>* observer = nullptr;  // is shown the inputs of observed maps
   bool training = false;          // dropout and exploration are on
   std::uint64_t dropout_key = 0;  // changes from step to step
 };

@@ -1,0 +1,74 @@
+// A baseline that was stopped and went on from its checkpoint has the same bits as one that ran through.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "cmoe/continual/baselines/ewc.hpp"
+#include "cmoe/continual/baselines/inflora.hpp"
+#include "cmoe/continual/baselines/l2p.hpp"
+#include "cmoe/continual/baselines/lwf.hpp"
+#include "cmoe/continual/baselines/moelora.hpp"
+#include "cmoe/continual/baselines/progressive_prompts.hpp"
+#include "cmoe/io/checkpoint.hpp"
+#include "continual/small_stream.hpp"
+
+using namespace cmoe;
+using B = small::B;
+
+namespace {
+
+template <class Recipe>
+typename Recipe::template On<B> model() {
+  auto config = small::sizes<typename Recipe::Config>({.tasks = 3, .symbols = 4}, 16);
+  config.boundary = 0;
+  return {config, Rng(1)};
+}
+
+// Runs the stream, stopped whenever so many steps have been done since the last start; every start is a new learner.
+template <class Make>
+std::pair<std::uint64_t, std::string> run_with_stops(Make make, Index steps_each) {
+  const auto data = small::stream({.tasks = 3, .symbols = 4});
+  const std::filesystem::path file = std::filesystem::temp_directory_path() / ("cmoe-resume-" + std::to_string(reinterpret_cast<std::uintptr_t>(&data)) + ".safetensors");
+  RunState state;
+  for (int starts = 0;; ++starts) {
+    REQUIRE(starts < 50);
+    auto learner = make();
+    Index done = 0;
+    RunHooks<B> hooks;
+    hooks.stop = [&] { return steps_each > 0 && ++done >= steps_each; };
+    hooks.save = [&](const RunState& saved, AdamW<B>* optimizer) { save_checkpoint(file, learner, optimizer, saved, "run"); };
+    hooks.load = [&](AdamW<B>* optimizer) { load_checkpoint(file, learner, optimizer); };
+    if (starts > 0) state = read_checkpoint_state(file, "run");
+    const RunConfig config{.task_steps = 5, .batch = 6, .optimizer = {.lr = 1e-2}};
+    const bool finished = run_stream(learner, data, config, Rng(5), state, hooks, -1, [](const std::vector<Id>&) { return std::string(); });
+    if (!finished) continue;
+    std::filesystem::remove(file);
+    std::string scores = state_json(state)["nll"].dump();
+    return {hash(learner.model()), scores};
+  }
+}
+
+template <class Make>
+void check_resumes(Make make) {
+  const auto whole = run_with_stops(make, 0);
+  for (const Index each : {3, 5}) CHECK(run_with_stops(make, each) == whole);
+}
+
+}  // namespace
+
+TEST_CASE("EWC, with one anchor or one that moves, and LwF resume to the bit") {
+  check_resumes([] { return EwcLearner<B>(model<LoraLlama>(), {.lambda = 1, .samples = 5}, Rng(2)); });
+  check_resumes([] { return EwcLearner<B>(model<LoraLlama>(), {.lambda = 1, .samples = 5, .decay = 0.9, .centre = AnchorCentre::newest}, Rng(2)); });
+  check_resumes([] { return LwfLearner<B>(model<LoraLlama>(), {}, Rng(2)); });
+}
+
+TEST_CASE("O-LoRA, InfLoRA and MoE-LoRA resume to the bit") {
+  check_resumes([] { return OLoraLearner<B>(model<TaskLora>(), {}, Rng(2)); });
+  check_resumes([] { return InfLoraLearner<B>(model<ObservedTaskLora>(), {.threshold = 0.8}, Rng(2)); });
+  check_resumes([] { return MoELoraLearner<B>(model<MoELora>(), {}, Rng(2)); });
+}
+
+TEST_CASE("progressive prompts and L2P resume to the bit") {
+  check_resumes([] { return ProgressivePrompts<B>(model<PromptedLlama>(), Rng(2)); });
+  check_resumes([] { return L2P<B>(model<PooledPromptLlama>(), {}, Rng(2)); });
+}
