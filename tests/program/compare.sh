@@ -69,6 +69,8 @@ grep -q '^budget of seqft: not matched: neither rank nor density' table || fail 
 grep -qE '^budget of pmoe: rank [0-9]+: [0-9]+ trainable parameters a task, budget 20000$' table || fail "the budget of pmoe: $(cat table)"
 grep -qE '^budget of seta: density 0\.[0-9]+: at most (19|20)[0-9]{3} ' table || fail "the budget of seta: $(cat table)"
 grep -q '"by": "rank"' budget/runs/pmoe-seed1-order1/run.json || fail "run.json does not say how the budget was met"
+"$cmoe" learn --method moelora --order cipher --budget 200000 "${small[@]}" --out budget/runs/moelora-seed1-order1 >/dev/null || fail "learn --budget"
+grep -qE '"expected": (19|20)[0-9]{4}' budget/runs/moelora-seed1-order1/run.json || fail "the budget of a method whose rank is shared out: $(grep expected budget/runs/moelora-seed1-order1/run.json)"
 for method in seqlora pmoe; do
   trained=$(grep -o '"trainable": [0-9]*' budget/runs/$method-seed1-order1/run.json | grep -o '[0-9]*')
   expected=$(grep -o '"expected": [0-9]*' budget/runs/$method-seed1-order1/run.json | grep -o '[0-9]*')
