@@ -24,7 +24,7 @@ for word in '"configuration": {' '"summary": {' '"runs": \[' '"mean":' '"sd": [0
   grep -q "$word" all/compare.json || fail "compare.json has no $word"
 done
 grep -q '"routing_accuracy": {' all/compare.json || fail "the summary has no routing accuracy"
-grep -qE '^method +runs +AP +forget +BWT +learnt +routing +ability +trainable +stored +seconds$' table || fail "the table's head: $(cat table)"
+grep -qE '^method +runs +AP +forget +BWT +learnt +routing +oracle +ability +trainable +stored +seconds$' table || fail "the table's head: $(cat table)"
 grep -qE '^pmoe +4 +[0-9.]+ \+- [0-9.]+ ' table || fail "the table's line of pmoe: $(cat table)"
 grep -q '±' all/report.html && grep -q 'runs/pmoe-seed2-order2/report.html' all/report.html && grep -q 'table class="heat"' all/report.html || fail "report.html"
 "$cmoe" learn --method pmoe --order cipher,reverse --seed 2 --ability ability.txt,other.txt --threads 1 "${small[@]}" --out alone >alone.txt || fail "learn"

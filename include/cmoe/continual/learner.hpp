@@ -38,7 +38,8 @@ struct LearnerState {
 //   prepare       after before_task, before training
 //   consolidate   after training, before after_task
 //   state         what these two have found out: a LearnerState, kept in the checkpoint
-//   restored      called when a checkpoint has filled the state, before it fills the parameters: the model takes its shape
+//   restored      called when a checkpoint has filled the state, before it fills the parameters: the model takes its
+//                 shape. May be called twice: what fits already must stay where it is, an optimiser may hold it
 //   flow          how to run a batch at test time; `task` is known to oracles only
 //   gates         the weights of the experts for each sequence, or an empty tensor: routing statistics
 // A learner with a mixture may have, for one more metric:

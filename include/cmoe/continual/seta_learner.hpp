@@ -125,20 +125,23 @@ class SetaLearner {
 
   // The lattice of a checkpoint: parts of the right sizes, whose values the checkpoint brings next.
   void restored() {
-    lattice_.clear();
+    std::vector<SparseExpert> found;
     for (Index e = 0; state_.lists.contains("users." + std::to_string(e)); ++e) {
       SparseExpert expert;
       const std::vector<Id>& users = state_.list("users." + std::to_string(e));
       expert.users.resize(users.size());
       for (std::size_t t = 0; t < users.size(); ++t) expert.users.set(t, users[t] != 0);
       for (const Id unit : state_.list("units." + std::to_string(e))) expert.units.push_back(unit);
-      lattice_.push_back(std::move(expert));
+      found.push_back(std::move(expert));
     }
-    if (lattice_.empty()) return;
-    build_parts(std::vector<std::vector<Index>>(), false);
-    const auto tasks = static_cast<Index>(lattice_[0].users.size());
-    model_.gate.combine(lattice_, tasks);
-    set_trained(tasks - 1);
+    if (found.empty()) return;
+    if (found != lattice_) {  // parts that fit stay: an optimiser may hold their parameters
+      lattice_ = std::move(found);
+      build_parts(std::vector<std::vector<Index>>(), false);
+      const auto tasks = static_cast<Index>(lattice_[0].users.size());
+      model_.gate.combine(lattice_, tasks);
+      set_trained(tasks - 1);
+    }
     anchor_ = {};
     for (const auto& [name, array] : state_.arrays) {
       if (name.rfind("anchor.centre.", 0) == 0) anchor_.centre.emplace(name.substr(14), array);

@@ -17,6 +17,7 @@ struct SparseExpert {
   bool used_by(Index task) const { return task < static_cast<Index>(users.size()) && users[static_cast<std::size_t>(task)]; }
   Index user_count() const { return static_cast<Index>(users.count()); }
   bool shared() const { return user_count() > 1; }
+  bool operator==(const SparseExpert& other) const { return users == other.users && units == other.units; }
 };
 
 enum class OverlapRule {
