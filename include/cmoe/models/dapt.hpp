@@ -9,7 +9,7 @@ namespace cmoe {
 // LoRA blocks, attended over by the largest embedding value of each feature of the prompt.
 using Dapt = Adapted<Shallow<NoDelta>, Deep<Mixture<LoRA>>, Gate<PromptMax, KeyAttention>>;
 
-// The same reading the mean of the prompt's embeddings: with a large vocabulary's maximum all prompts look alike (ours).
+// The same reading the mean of the prompt's embeddings: the largest values of long prompts hardly differ from prompt to prompt (ours).
 using DaptMean = Adapted<Shallow<NoDelta>, Deep<Mixture<LoRA>>, Gate<PromptMean, KeyAttention>>;
 
 // Prompts as what is attended over: the mixed prompt stands in front of the sequence.

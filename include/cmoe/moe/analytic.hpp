@@ -10,8 +10,8 @@ namespace cmoe {
 
 // W = (Σ φφᵀ + ridge·1)⁻¹ Σ φ yᵀ over all prompts seen so far, y the one-hot task; g = softmax(φ(q) W / temperature).
 // φ(q) = q, with a 1 behind it if there is a bias, or relu(q R) with R random and fixed.
-// Kept as the two sums, which is the solution that recursive least squares reaches step by step, and survives float32 storage better
-// than its inverse.                       recursive form: arXiv 2503.13575 (Any-SSR); without random features by default: ours
+// Kept as the two sums and solved anew, which gives the solution that recursive least squares reaches step by step.
+//                       recursive form: arXiv 2503.13575 (Any-SSR); without random features by default: ours
 // cost: absorb n F² + F³/3 multiply-adds, F features
 struct LeastSquares {
   struct Config {
