@@ -22,6 +22,7 @@ constexpr Index width = 256, layers = 4, heads = 4, sequences = 8, tokens = 128,
 struct Experts {
   MixtureOfExperts<TopK>::On<B> mixture;
   Tensor<B> operator()(const Tensor<B>& x, const Flow<B>&) const { return mixture(x).y; }
+  using Backend = B;
   static void visit(auto& self, auto&& v) { v("mixture", self.mixture); }
 };
 
@@ -53,6 +54,7 @@ struct Decoder {
     for (const Block& block : blocks) h = block(h, flow);
     return {head(norm(h)), {}};
   }
+  using Backend = B;
   static void visit(auto& self, auto&& v) {
     v("embedding", self.embedding);
     v("blocks", self.blocks);

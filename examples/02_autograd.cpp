@@ -26,6 +26,7 @@ struct Net {
   explicit Net(const Rng& rng) : first(1, 24, rng.fork("first"), true), second(24, 1, rng.fork("second"), true) {}
   Tensor<B> operator()(const Tensor<B>& x) const { return second(tanh(first(x))); }
 
+  using Backend = B;
   static void visit(auto& self, auto&& v) {
     v("first", self.first);
     v("second", self.second);

@@ -75,6 +75,7 @@ struct Model {
     return choice(last);
   }
 
+  using Backend = B;
   static void visit(auto& self, auto&& v) {
     v("embedding", self.embedding);
     v("query", self.query);

@@ -3,9 +3,7 @@
 
 #include <functional>
 
-#include "cmoe/continual/encode.hpp"
 #include "cmoe/io/json.hpp"
-#include "cmoe/nn/module.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 
@@ -14,17 +12,8 @@ namespace program {
 // What a learner trains in its second task (the first may train more, shared layers for example), and how many entries the maps
 // have that sparse deltas choose from.
 struct TrainedSize {
-  Index trainable = 0, entries = 0;
+  cmoe::Index trainable = 0, entries = 0;
 };
-
-template <class L>
-TrainedSize trained_size(L& learner) {
-  for (const Index task : {0, 1}) learner.before_task(task, cmoe::EncodedTask{});
-  TrainedSize size{cmoe::parameter_count(learner.model(), cmoe::Count::trainable), 0};
-  if constexpr (requires { learner.model().for_each_deep_map([](auto&) {}); })
-    learner.model().for_each_deep_map([&](auto& map) { size.entries += map.base.in() * map.base.out(); });
-  return size;
-}
 
 // The options with the rank, or with METHOD-density where the method has that, that comes nearest to o.budget; said on stderr and
 // kept in `fit`. Without a budget they stay as they are. `measure` makes the learner that some options describe.

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "cmoe/continual/any_learner.hpp"
 #include "options.hpp"
 #include "run.hpp"
 
@@ -16,12 +17,26 @@ struct MethodSettings {
   bool mixture = false;                      // a gate reads the prompt
 };
 
+// A learner on its backbone, whatever its type.
+struct Built {
+  cmoe::AnyLearner<cmoe::Cpu<float>> learner;
+  cmoe::Tokenizer tokenizer;
+  cmoe::Index context = 0;
+  cmoe::Index entries = 0;  // that sparse deltas choose from
+};
+
 struct Method {
   std::string name, what;
+  MethodSettings settings;
   std::vector<OptionSpec> options;
-  std::function<RunResult(const LearnOptions&, Progress&)> learn;
-  std::function<OpenedRun(const LearnOptions&, const std::string& folder, Progress&)> open;
+  std::function<Built(const LearnOptions&, Progress&)> build;
 };
+
+// Learns and writes the run folder. throws cmoe::Error
+RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& progress);
+
+// What was learnt, ready to be scored and to generate; without a folder the model as it is. throws cmoe::Error
+OpenedRun open_with(const Method& method, const LearnOptions& options, const std::string& folder, Progress& progress);
 
 // All methods, the four architectures first.
 const std::vector<Method>& methods();

@@ -1,6 +1,6 @@
 // DAPT, in the form of the paper and in ours.
 #include "cmoe/continual/dapt_learner.hpp"
-#include "learn_run.hpp"
+#include "adapt.hpp"
 
 namespace program {
 
@@ -21,7 +21,7 @@ DaptConfig settings(const LearnOptions& o, bool paper) {
 }
 
 template <class Recipe>
-auto with_dapt(const LearnOptions& o, bool paper, Progress& progress, auto&& use) {
+Built with_dapt(const LearnOptions& o, bool paper, Progress& progress) {
   const Backbone backbone = load_backbone(o.source, progress);
   typename Recipe::Config sizes;
   sizes.top = o.count("dapt-top");
@@ -30,7 +30,7 @@ auto with_dapt(const LearnOptions& o, bool paper, Progress& progress, auto&& use
   if constexpr (std::is_same_v<typename Recipe::Config, DaptPrompts::Config>) sizes.prefix.length = o.count("dapt-prompt-length");
   else sizes.deep.stop_gradient_through_old = o.count("dapt-stop-gradient") != 0;
   DaptLearner<Backend, Recipe> learner(adapt<Recipe>(backbone, o, sizes), settings(o, paper), Rng(o.seed).fork("learner"));
-  return use(learner, backbone.tokenizer, backbone.model.context());
+  return built(std::move(learner), backbone);
 }
 
 }  // namespace
@@ -50,12 +50,12 @@ std::vector<Method> dapt_methods() {
       {"dapt-temperature", "of the attention; 0: the root of the width", 0.0, 0, 1e9, {}},
       {"dapt-top", "blocks with the largest attention that are used; 0: all", Index{0}, 0, 1e9, {}},
       {"dapt-stop-gradient", "1: no gradient through old blocks, as in the released code", Index{0}, 0, 1, {}}};
-  const auto build = [](const LearnOptions& o, Progress& progress, auto&& use) {
+  const auto build = [](const LearnOptions& o, Progress& progress) {
     const bool paper = o.word("dapt-preset") == "paper";
-    if (o.word("dapt-blocks") == "prompt") return with_dapt<DaptPrompts>(o, paper, progress, use);
-    return paper ? with_dapt<Dapt>(o, paper, progress, use) : with_dapt<DaptMean>(o, paper, progress, use);
+    if (o.word("dapt-blocks") == "prompt") return with_dapt<DaptPrompts>(o, paper, progress);
+    return paper ? with_dapt<Dapt>(o, paper, progress) : with_dapt<DaptMean>(o, paper, progress);
   };
-  return {make_method("dapt", "DAPT: a LoRA block and a key a task, one attention over the blocks (arXiv 2401.08295)", {.mixture = true}, options, build)};
+  return {Method{"dapt", "DAPT: a LoRA block and a key a task, one attention over the blocks (arXiv 2401.08295)", {.mixture = true}, options, build}};
 }
 
 }  // namespace program

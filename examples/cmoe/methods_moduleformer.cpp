@@ -1,5 +1,5 @@
 // ModuleFormer.
-#include "learn_run.hpp"
+#include "adapt.hpp"
 #include "modules.hpp"
 
 namespace program {
@@ -13,12 +13,13 @@ std::vector<Method> moduleformer_methods() {
       {"moduleformer-memory", "share of each task's items kept", 0.015, 0, 1, {}},
       {"moduleformer-memory-batch", "remembered prompts a step, for the gate", Index{48}, 0, 1e9, {}},
       {"moduleformer-gate", "prompt: whose modules take part is read from the prompt; none: token routers alone", std::string("prompt"), 0, 0, {"prompt", "none"}}};
-  const auto build = [](const LearnOptions& o, Progress& progress, auto&& use) {
+  const auto build = [](const LearnOptions& o, Progress& progress) {
     ModuleFormerLearner<Backend> learner(load_moduleformer(o.source, progress), moduleformer_settings(o), Rng(o.seed).fork("learner"));
-    return use(learner, load_tokenizer(o.source), learner.model().context());
+    const Index context = learner.model().context();
+    return Built{AnyLearner<Backend>(std::move(learner)), load_tokenizer(o.source), context};
   };
-  return {make_method("moduleformer", "ModuleFormer: new modules a task in a sparse modular decoder (arXiv 2306.04640)",
-                      {.lr_answers = 3e-3, .lr_text = 3e-3, .deltas = false, .mixture = true}, options, build)};
+  return {Method{"moduleformer", "ModuleFormer: new modules a task in a sparse modular decoder (arXiv 2306.04640)",
+                      {.lr_answers = 3e-3, .lr_text = 3e-3, .deltas = false, .mixture = true}, options, build}};
 }
 
 }  // namespace program

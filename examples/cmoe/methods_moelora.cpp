@@ -1,6 +1,6 @@
 // MoE-LoRA.
 #include "cmoe/continual/baselines/moelora.hpp"
-#include "learn_run.hpp"
+#include "adapt.hpp"
 
 namespace program {
 
@@ -9,7 +9,7 @@ using namespace cmoe;
 namespace {
 
 Method moelora() {
-  const auto build = [](const LearnOptions& o, Progress& progress, auto&& use) {
+  const auto build = [](const LearnOptions& o, Progress& progress) {
     const Backbone backbone = load_backbone(o.source, progress);
     MoELora::Config config;
     RoutedLoRA::Config& routed = config.shallow;
@@ -18,12 +18,12 @@ Method moelora() {
     routed.expert.alpha = 2.0 * static_cast<double>(routed.expert.rank * routed.experts);  // at equal gates each weighs what one LoRA does
     config.deep = routed;
     MoELoraLearner<Backend> learner(adapt<MoELora>(backbone, o, config), BalancedExperts{o.number("moelora-balance")}, Rng(o.seed).fork("learner"));
-    return use(learner, backbone.tokenizer, backbone.model.context());
+    return built(std::move(learner), backbone);
   };
-  return make_method("moelora", "one mixture of LoRAs, routed by token (arXiv 2312.09979)", {},
+  return Method{"moelora", "one mixture of LoRAs, routed by token (arXiv 2312.09979)", {},
                      {{"moelora-experts", "on each map; they share the rank", Index{4}, 1, 64, {}},
                       {"moelora-balance", "weight of the experts' imbalance", 0.01, 0, 1e9, {}}},
-                     build);
+                     build};
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // PMoE.
 #include "cmoe/continual/pmoe_learner.hpp"
-#include "learn_run.hpp"
+#include "adapt.hpp"
 
 namespace program {
 
@@ -29,13 +29,13 @@ PMoEConfig settings(const LearnOptions& o) {
 }
 
 template <class Recipe>
-auto with_pmoe(const LearnOptions& o, Progress& progress, auto&& use) {
+Built with_pmoe(const LearnOptions& o, Progress& progress) {
   const Backbone backbone = load_backbone(o.source, progress);
   typename Recipe::Config sizes;
   sizes.boundary = o.count("pmoe-boundary") >= 0 ? o.count("pmoe-boundary") : 2 * backbone.model.layers() / 5;
   sizes.top = o.count("pmoe-top") >= 0 ? o.count("pmoe-top") : o.word("pmoe-router") == "analytic" ? 1 : 0;
   PMoELearner<Backend, Recipe> learner(adapt<Recipe>(backbone, o, sizes), settings(o), Rng(o.seed).fork("learner"));
-  return use(learner, backbone.tokenizer, backbone.model.context());
+  return built(std::move(learner), backbone);
 }
 
 }  // namespace
@@ -56,10 +56,10 @@ std::vector<Method> pmoe_methods() {
       {"pmoe-orthogonal", "weight of the overlap of the experts' A", 0.0, 0, 1e9, {}},
       {"pmoe-orthogonal-norm", "squared Frobenius norm, or sum of absolute entries", std::string("frobenius"), 0, 0, {"frobenius", "l1"}},
       {"pmoe-anchor", "strength of the anchored shallow LoRA's penalty", 1.0, 0, 1e9, {}}};
-  const auto build = [](const LearnOptions& o, Progress& progress, auto&& use) {
-    return o.word("pmoe-router") == "analytic" ? with_pmoe<PMoEAnalytic>(o, progress, use) : with_pmoe<PMoE>(o, progress, use);
+  const auto build = [](const LearnOptions& o, Progress& progress) {
+    return o.word("pmoe-router") == "analytic" ? with_pmoe<PMoEAnalytic>(o, progress) : with_pmoe<PMoE>(o, progress);
   };
-  return {make_method("pmoe", "PMoE: one LoRA expert a task in the deep layers, one router (arXiv 2407.21571)", {.mixture = true}, options, build)};
+  return {Method{"pmoe", "PMoE: one LoRA expert a task in the deep layers, one router (arXiv 2407.21571)", {.mixture = true}, options, build}};
 }
 
 }  // namespace program

@@ -1,7 +1,7 @@
 // Prompts before a frozen model: progressive prompts and L2P.
 #include "cmoe/continual/baselines/l2p.hpp"
 #include "cmoe/continual/baselines/progressive_prompts.hpp"
-#include "learn_run.hpp"
+#include "adapt.hpp"
 
 namespace program {
 
@@ -22,20 +22,20 @@ double embedding_size(const Backbone& backbone) {
 }
 
 Method progprompt() {
-  const auto build = [](const LearnOptions& o, Progress& progress, auto&& use) {
+  const auto build = [](const LearnOptions& o, Progress& progress) {
     const Backbone backbone = load_backbone(o.source, progress);
     PromptedLlama::Config config;
     config.prefix.length = o.count("progprompt-length");
     config.prefix.deviation = embedding_size(backbone);
     ProgressivePrompts<Backend> learner(adapt<PromptedLlama>(backbone, o, config), Rng(o.seed).fork("learner"));
-    return use(learner, backbone.tokenizer, backbone.model.context());
+    return built(std::move(learner), backbone);
   };
-  return make_method("progprompt", "one prompt a task before all earlier ones, told which task it is (arXiv 2301.12314)", {.lr_answers = 3e-2, .lr_text = 0.3},
-                     {{"progprompt-length", "vectors of a task's prompt", Index{20}, 1, 1e4, {}}}, build);
+  return Method{"progprompt", "one prompt a task before all earlier ones, told which task it is (arXiv 2301.12314)", {.lr_answers = 3e-2, .lr_text = 0.3},
+                     {{"progprompt-length", "vectors of a task's prompt", Index{20}, 1, 1e4, {}}}, build};
 }
 
 Method l2p() {
-  const auto build = [](const LearnOptions& o, Progress& progress, auto&& use) {
+  const auto build = [](const LearnOptions& o, Progress& progress) {
     const Backbone backbone = load_backbone(o.source, progress);
     PooledPromptLlama::Config config;
     config.gate.keys = config.prefix.prompts = o.count("l2p-pool");
@@ -45,16 +45,16 @@ Method l2p() {
     L2P<Backend> learner(adapt<PooledPromptLlama>(backbone, o, config),
                          {.lambda = o.number("l2p-lambda"), .diversify = o.word("l2p-choice") == "diverse",
                           .normalise = o.word("l2p-queries") == "normalised"}, Rng(o.seed).fork("learner"));
-    return use(learner, backbone.tokenizer, backbone.model.context());
+    return built(std::move(learner), backbone);
   };
-  return make_method("l2p", "a pool of prompts chosen by trained keys (arXiv 2112.08654)", {.lr_answers = 3e-2, .lr_text = 0.3},
+  return Method{"l2p", "a pool of prompts chosen by trained keys (arXiv 2112.08654)", {.lr_answers = 3e-2, .lr_text = 0.3},
                      {{"l2p-pool", "prompts and keys", Index{10}, 1, 1e4, {}},
                       {"l2p-length", "vectors of a prompt", Index{5}, 1, 1e4, {}},
                       {"l2p-chosen", "prompts a sequence gets", Index{3}, 1, 1e4, {}},
                       {"l2p-lambda", "weight of the pull of keys to queries", 0.5, 0, 1e9, {}},
                       {"l2p-choice", "diverse: in training, prompts of earlier tasks seem farther", std::string("diverse"), 0, 0, {"diverse", "nearest"}},
                       {"l2p-queries", "what keys are compared with", std::string("normalised"), 0, 0, {"normalised", "plain"}}},
-                     build);
+                     build};
 }
 
 }  // namespace

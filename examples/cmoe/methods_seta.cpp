@@ -1,6 +1,6 @@
 // SETA.
 #include "cmoe/continual/seta_learner.hpp"
-#include "learn_run.hpp"
+#include "adapt.hpp"
 
 namespace program {
 
@@ -9,7 +9,7 @@ using namespace cmoe;
 namespace {
 
 template <class Recipe>
-auto with_seta(const LearnOptions& o, Progress& progress, auto&& use) {
+Built with_seta(const LearnOptions& o, Progress& progress) {
   const Backbone backbone = load_backbone(o.source, progress);
   SetaConfig config;
   config.density = o.number("seta-density");
@@ -24,7 +24,7 @@ auto with_seta(const LearnOptions& o, Progress& progress, auto&& use) {
   sizes.boundary = o.count("seta-boundary");
   sizes.top = 1;
   SetaLearner<Backend, Recipe> learner(adapt<Recipe>(backbone, o, sizes), config, Rng(o.seed).fork("learner"));
-  return use(learner, backbone.tokenizer, backbone.model.context());
+  return built(std::move(learner), backbone);
 }
 
 }  // namespace
@@ -41,10 +41,10 @@ std::vector<Method> seta_methods() {
       {"seta-router", "solved by least squares, or trained with remembered queries", std::string("analytic"), 0, 0, {"analytic", "softmax"}},
       {"seta-boundary", "layers without deltas in front of the gate", Index{0}, 0, 1e9, {}},
       {"seta-memory", "share of each task's prompts kept for a trained router", 0.02, 0, 1, {}}};
-  const auto build = [](const LearnOptions& o, Progress& progress, auto&& use) {
-    return o.word("seta-router") == "softmax" ? with_seta<Seta>(o, progress, use) : with_seta<SetaAnalytic>(o, progress, use);
+  const auto build = [](const LearnOptions& o, Progress& progress) {
+    return o.word("seta-router") == "softmax" ? with_seta<Seta>(o, progress) : with_seta<SetaAnalytic>(o, progress);
   };
-  return {make_method("seta", "SETA: sparse experts, unique and shared, split where tasks overlap (arXiv 2601.17616)", {.mixture = true}, options, build)};
+  return {Method{"seta", "SETA: sparse experts, unique and shared, split where tasks overlap (arXiv 2601.17616)", {.mixture = true}, options, build}};
 }
 
 }  // namespace program

@@ -84,18 +84,18 @@ void show_row(const LearnOptions& o, const ScoreMatrix& scores, const std::vecto
   progress.keep(row);
 }
 
-RunResult run_learning(const LearnOptions& o, Progress& progress) { return find_method(o.method).learn(o, progress); }
+RunResult run_learning(const LearnOptions& o, Progress& progress) { return learn_with(find_method(o.method), o, progress); }
 
 OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progress& progress) {
   if (!folder.empty()) {
     const LearnOptions options = read_run(folder);
-    return find_method(options.method).open(options, folder, progress);
+    return open_with(find_method(options.method), options, folder, progress);
   }
   LearnOptions plain;
   plain.method = is_moduleformer_folder(source.model) ? "moduleformer" : "seqft";  // a plain model is a learner that has learnt nothing
   plain.source = source;
   plain.options = default_options(find_method(plain.method));
-  return find_method(plain.method).open(plain, folder, progress);
+  return open_with(find_method(plain.method), plain, folder, progress);
 }
 
 }  // namespace program

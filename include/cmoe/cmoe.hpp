@@ -103,6 +103,7 @@
 #include "cmoe/models/seta.hpp"            // SETA: sparse experts, unique and shared
 #include "cmoe/models/moduleformer.hpp"    // ModuleFormer: both sublayers are mixtures
 #include "cmoe/models/generate.hpp"        // token by token over a KV cache
+#include "cmoe/models/any_model.hpp"       // a model of any type behind one type
 
 // train
 #include "cmoe/train/batch.hpp"     // what is trained on, what a gate may read, what is padding
@@ -141,6 +142,7 @@
 #include "cmoe/continual/seta_learner.hpp"          // how SETA does
 #include "cmoe/continual/moduleformer_learner.hpp"  // how ModuleFormer does
 #include "cmoe/continual/evaluate.hpp"              // scores of a learner
+#include "cmoe/continual/any_learner.hpp"           // a learner of any type behind one type
 #include "cmoe/continual/stream_run.hpp"            // the run over a stream
 
 // The headers of cmoe/io (safetensors, checkpoints, tokenizers, streams on disk, reports) are not included here: they are opt-in,

@@ -17,10 +17,12 @@ const Ids<B> ids({2, 5}, {3, 1, 4, 1, 5, 9, 2, 6, 5, 3});
 
 struct Forgetful {  // a field that visit() leaves out
   Param<B> seen{{2}, 1}, forgotten{{2}, 1};
+  using Backend = B;
   static void visit(auto& self, auto&& v) { v("seen", self.seen); }
 };
 struct Twice {  // two fields under one name
   Param<B> a{{2}, 1}, b{{2}, 1};
+  using Backend = B;
   static void visit(auto& self, auto&& v) {
     v("weight", self.a);
     v("weight", self.b);
@@ -28,6 +30,7 @@ struct Twice {  // two fields under one name
 };
 struct Unused {  // a parameter that no gradient reaches
   Param<B> a{{2}, 1}, b{{2}, 1};
+  using Backend = B;
   static void visit(auto& self, auto&& v) {
     v("a", self.a);
     v("b", self.b);

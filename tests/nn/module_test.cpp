@@ -13,6 +13,7 @@ namespace {
 struct Inner {
   std::vector<Linear<B>> layers;
   std::optional<Linear<B>> extra;
+  using Backend = B;
   static void visit(auto& self, auto&& v) {
     v("layers", self.layers);
     v("extra", self.extra);
@@ -21,6 +22,7 @@ struct Inner {
 struct Outer {
   Inner inner;
   Param<B> scale;
+  using Backend = B;
   static void visit(auto& self, auto&& v) {
     v("inner", self.inner);
     v("scale", self.scale);

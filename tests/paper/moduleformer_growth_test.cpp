@@ -52,6 +52,7 @@ double worst(const T& a, const T& b) {
 
 struct Holder {
   Feed layer;
+  using Backend = B;
   static void visit(auto& self, auto&& v) { v("feed", self.layer); }
 };
 

@@ -12,6 +12,7 @@ namespace {
 
 struct Two {
   Param<B> a{Shape{2}}, b{Shape{3}};
+  using Backend = B;
   static void visit(auto& self, auto&& v) {
     v("a", self.a);
     v("b", self.b);

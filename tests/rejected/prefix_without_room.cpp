@@ -11,6 +11,7 @@ struct Endless {
   struct On {
     cmoe::Tensor<Backend> prompts(const cmoe::Flow<Backend>&, cmoe::Index) const { return {}; }
     void grow(cmoe::Index, const Config&, const cmoe::Rng&) {}
+    using Backend = B;
     static void visit(auto&, auto&&) {}
   };
 };

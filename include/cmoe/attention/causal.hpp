@@ -51,6 +51,7 @@ struct Causal {
       return causal_attention(q, k, v, 1 / std::sqrt(static_cast<double>(q.shape()[3])), flow.first, flow.last);
     }
 
+    using Backend = B;
     static void visit(auto&, auto&&) {}
   };
 };

@@ -74,6 +74,7 @@ struct StickBreaking {
       return layer_norm(out, Tensor<B>(Shape{d}, 1), Tensor<B>(Shape{d}, 0)) * for_query_heads(gain, out) + for_query_heads(shift, out);
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("bias", self.bias);
       v("gain", self.gain);

@@ -120,6 +120,12 @@ concept HasOracle = requires(const L& fixed, const Batch<B>& batch, Index task) 
   { fixed.oracle_flow(batch, task) } -> std::same_as<Flow<B>>;
 };
 
+template <class B, class L>
+bool offers_oracle(const L& learner) {
+  if constexpr (requires { learner.offers_oracle(); }) return learner.offers_oracle();
+  else return HasOracle<L, B>;
+}
+
 // A learner as it would be with perfect routing; only for scoring.
 template <class B, class L>
   requires HasOracle<L, B>

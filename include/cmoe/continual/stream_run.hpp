@@ -109,12 +109,13 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
     if (after == 0) state.ability_before = ability();
     if (after == tasks) {
       state.ability_after = ability();
-      if constexpr (HasOracle<L, B>) {
-        const WithOracle<B, L> told{learner};
-        double sum = 0;
-        for (Index t = 0; t < tasks; ++t) sum += evaluate<B>(told, data[static_cast<std::size_t>(t)], t, end, to_text).score;
-        state.oracle_AP = sum / static_cast<double>(tasks);
-      }
+      if constexpr (HasOracle<L, B>)
+        if (offers_oracle<B>(learner)) {
+          const WithOracle<B, L> told{learner};
+          double sum = 0;
+          for (Index t = 0; t < tasks; ++t) sum += evaluate<B>(told, data[static_cast<std::size_t>(t)], t, end, to_text).score;
+          state.oracle_AP = sum / static_cast<double>(tasks);
+        }
     }
     state.seconds = hooks.clock() - begun;
     hooks.on_row(after);

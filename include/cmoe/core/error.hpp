@@ -2,7 +2,9 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,26 +52,51 @@ void append(std::string& out, const T& value) {
   out += value.text();
 }
 
+// One part of an error's text: what it is and how it is written, without its type.
+struct TextPart {
+  const void* value;
+  void (*write)(std::string& out, const void* value);
+
+  template <class T>
+  static TextPart of(const T& value) {
+    return {&value, [](std::string& out, const void* v) { append(out, *static_cast<const T*>(v)); }};
+  }
+  template <std::size_t N>  // a literal, however long it is
+  static TextPart of(const char (&text)[N]) {
+    return literal(text);
+  }
+  static TextPart of(const char* const& text) { return literal(text); }
+
+ private:
+  static TextPart literal(const char* text) {
+    return {text, [](std::string& out, const void* v) { append(out, std::string_view(static_cast<const char*>(v))); }};
+  }
+};
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail(ErrorKind kind, std::initializer_list<TextPart> parts) {
+  std::string text;
+  for (const TextPart& part : parts) part.write(text, part.value);
+  throw Error(kind, text);
+}
+
 }  // namespace detail
 
 // Throws an Error whose text is the parts written one after another; numbers, strings and shapes are parts.
 template <class... Parts>
-[[noreturn, gnu::cold, gnu::noinline]] void fail(ErrorKind kind, const Parts&... parts) {
-  std::string text;
-  (detail::append(text, parts), ...);
-  throw Error(kind, text);
+[[noreturn]] inline void fail(ErrorKind kind, const Parts&... parts) {
+  detail::fail(kind, {detail::TextPart::of(parts)...});
 }
 
 // The precondition of an operation: nothing happens if it holds, else fail(kind, parts...).
 template <class... Parts>
-void check(bool holds, ErrorKind kind, const Parts&... parts) {
+inline void check(bool holds, ErrorKind kind, const Parts&... parts) {
   if (!holds) [[unlikely]]
     fail(kind, parts...);
 }
 
 // The same for the most frequent kind, operands that do not fit together.
 template <class... Parts>
-void check(bool holds, const char* first, const Parts&... parts) {
+inline void check(bool holds, const char* first, const Parts&... parts) {
   if (!holds) [[unlikely]]
     fail(ErrorKind::shape, first, parts...);
 }

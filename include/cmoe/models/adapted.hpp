@@ -138,6 +138,7 @@ struct Adapted {
     Index vocabulary() const { return config.vocabulary; }
     Index context() const { return config.context; }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("embedding", self.embedding);
       std::size_t l = 0;  // layers count on over the boundary: a weight has the same name wherever the boundary lies

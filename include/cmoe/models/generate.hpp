@@ -42,6 +42,26 @@ Id sample(std::span<const Real> logits, const Sampling& how, Rng& rng) {
   return order[count - 1].second;
 }
 
+namespace detail {
+
+// Logits (…,V) of the ids that follow those in the caches; leaves the gates that were used in the flow. `given` are the gates that
+// the caller has decided on: a gate that decides anew for each token starts from them.
+template <class M, class B>
+Tensor<B> next_logits(const M& model, const Ids<B>& ids, Flow<B>& flow, const Tensor<B>& given, std::vector<KvCache<B>>& caches) {
+  if constexpr (requires { model.next_logits(ids, flow, given, caches); }) {
+    return model.next_logits(ids, flow, given, caches);
+  } else if constexpr (requires { model.shallow_state(ids, flow, &caches); }) {
+    const Tensor<B> state = model.shallow_state(ids, flow, &caches);
+    if constexpr (requires { requires M::per_token; }) flow.gates = given;
+    flow.gates = model.gates(state, flow);
+    return model.finish(state, flow, &caches);
+  } else {
+    return model(ids, flow, &caches).logits;
+  }
+}
+
+}  // namespace detail
+
 // Continues a prompt by at most `limit` ids; stops after `end` if it is not negative, or when each(id) returns false. A gate reads
 // the prompt once and its weights are kept for the whole generation.
 // throws Error for an empty prompt or one that leaves no room in the context
@@ -59,15 +79,7 @@ std::vector<Id> generate(const M& model, const std::vector<Id>& prompt, Index li
   const Tensor<B> given = flow.gates;
   std::vector<Id> made;
   for (Index position = length; static_cast<Index>(made.size()) < limit; ++position) {
-    Tensor<B> logits;
-    if constexpr (requires { model.shallow_state(ids, flow, &caches); }) {
-      const Tensor<B> state = model.shallow_state(ids, flow, &caches);
-      if constexpr (requires { requires M::per_token; }) flow.gates = given;  // decided anew for each token
-      flow.gates = model.gates(state, flow);
-      logits = model.finish(state, flow, &caches);
-    } else {
-      logits = model(ids, flow, &caches).logits;
-    }
+    const Tensor<B> logits = detail::next_logits(model, ids, flow, given, caches);
     const Index rows = logits.shape().rows();
     const auto row = logits.value().reshape({rows, logits.shape().cols()}).rows(rows - 1, rows).values();
     const Id next = sample(std::span<const typename B::Scalar>(row), how, rng);

@@ -42,6 +42,7 @@ struct ModularBlock {
       return h + fed;
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("mix_norm", self.mix_norm);
       v("mix", self.mix);
@@ -172,6 +173,7 @@ struct ModularDecoder {
     Index vocabulary() const { return config.vocabulary; }
     Index context() const { return config.context; }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("embedding", self.embedding);
       v("blocks", self.blocks);

@@ -88,6 +88,7 @@ struct LeastSquares {
     }
     Tensor<B> weights(const Tensor<B>& query) const { return softmax(scores(query)); }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("expansion", self.expansion);
       v("gram", self.gram);

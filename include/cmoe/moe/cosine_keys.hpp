@@ -46,6 +46,7 @@ struct CosineKeys {
     }
     Tensor<B> weights(const Tensor<B>& query) const { return scores(query); }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("key", self.key);
       v("mean", self.mean);

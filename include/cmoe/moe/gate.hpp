@@ -54,6 +54,7 @@ struct LinearSoftmax {
     }
     Tensor<B> weights(const Tensor<B>& query) const { return softmax(scores(query)); }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("weight", self.weight); }
   };
 };
@@ -69,6 +70,7 @@ struct NoGate {
     On(Index, const Config&, const Rng& = Rng(0)) {}
     Index experts() const { return 0; }
     void grow(const Rng& = Rng(0)) {}
+    using Backend = B;
     static void visit(auto&, auto&&) {}
   };
 };

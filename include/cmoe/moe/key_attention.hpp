@@ -68,6 +68,7 @@ struct KeyAttention {
       spread.assign(deviation);
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("down", self.down);
       v("up", self.up);
@@ -91,6 +92,7 @@ struct IndependentGates {
     struct One {
       Linear<B> down, up;
       Param<B> key;  // (1,C)
+      using Backend = B;
       static void visit(auto& self, auto&& v) {
         v("down", self.down);
         v("up", self.up);
@@ -124,6 +126,7 @@ struct IndependentGates {
       const Tensor<B> signed_gate = tanh(scores(query) * typename B::Scalar(0.5));  // 2 σ(z) − 1
       return relu(signed_gate) + relu(-signed_gate);
     }
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("tasks", self.tasks); }
   };
 };

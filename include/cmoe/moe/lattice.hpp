@@ -204,6 +204,7 @@ struct FlatSoftmax {
       return matmul_transposed(query, slice_rows(weight, 0, active)) + slice_rows(bias, 0, active);
     }
     Tensor<B> weights(const Tensor<B>& query) const { return softmax(scores(query)) * slice_rows(scale, 0, active); }
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("weight", self.weight);
       v("bias", self.bias);

@@ -66,6 +66,7 @@ struct MixtureOfExperts {
       return {reshape(y, x.shape()), std::move(routing)};
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("router", self.router);
       v("up", self.up);

@@ -93,6 +93,7 @@ struct MixtureOfAttention {
       return {reshape(y, x.shape()), std::move(routing)};
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("router", self.router);
       v("query", self.query);

@@ -140,6 +140,7 @@ struct TopK {
       return choose(z, chosen, visible(slabs), flow.training ? sampled : 0, Rng(flow.dropout_key).fork(key));
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("trunk", self.trunk);
       v("rows", self.rows);

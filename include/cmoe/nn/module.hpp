@@ -3,6 +3,8 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cmoe/core/random.hpp"
@@ -25,47 +27,84 @@ struct IsOptional : std::false_type {};
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
 
-inline std::string joined(const std::string& path, const char* name) { return path.empty() ? name : path + "." + name; }
+// Where a module lives: its Backend, or the first argument of its template.
+template <class M>
+struct BackendOf {
+  static_assert(requires { typename M::Backend; }, "a module needs `using Backend = B;` beside its visit()");
+};
+template <class M>
+  requires requires { typename M::Backend; }
+struct BackendOf<M> {
+  using Type = typename M::Backend;
+};
+template <template <class...> class M, class B, class... Rest>
+  requires(requires { typename B::Scalar; } && !requires { typename M<B, Rest...>::Backend; })
+struct BackendOf<M<B, Rest...>> {
+  using Type = B;
+};
+
+}  // namespace detail
+
+// A parameter of a module under its name there: "layers.0.attention.query.weight".
+template <class B>
+struct NamedParam {
+  std::string name;
+  Param<B>* param;
+};
+
+namespace detail {
 
 // Walks fields, lists and optional parts down to the parameters.
-template <class F>
+template <class B>
 struct ParamVisitor {
-  const std::string& path;
-  F& f;
+  std::string& path;
+  std::vector<NamedParam<B>>& found;
 
   template <class Field>
   void operator()(const char* name, Field& field) const {
-    descend(joined(path, name), field);
+    const std::size_t outer = path.size();
+    if (outer > 0) path += '.';
+    path += name;
+    descend(field);
+    path.resize(outer);
   }
 
-  template <class Field>
-  void descend(const std::string& at, Field& field) const {
-    using T = std::remove_const_t<Field>;
+  template <class T>
+  void descend(T& field) const {
     if constexpr (IsParam<T>::value) {
-      if (field) f(at, field);
+      if (field) found.push_back({path, &field});
     } else if constexpr (IsList<T>::value) {
-      for (std::size_t i = 0; i < field.size(); ++i) descend(at + "." + std::to_string(i), field[i]);
+      for (std::size_t i = 0; i < field.size(); ++i) (*this)(std::to_string(i).c_str(), field[i]);
     } else if constexpr (IsOptional<T>::value) {
-      if (field) descend(at, *field);
+      if (field) descend(*field);
     } else {
-      T::visit(field, ParamVisitor<F>{at, f});
+      T::visit(field, *this);
     }
   }
 };
 
 }  // namespace detail
 
-// f(name, param) for every parameter of the module, in the order of its visit(): "layers.0.attention.query.weight".
-// A module has   static void visit(auto& self, auto&& v) { v("weight", self.weight); v("inner", self.inner); }
+// Every parameter of the module, in the order of its visit(). A module names its fields, and where it lives if its template does
+// not say so:
+//     static void visit(auto& self, auto&& v) { v("weight", self.weight); v("inner", self.inner); }
+//     using Backend = B;
+template <class M, class B = typename detail::BackendOf<M>::Type>
+[[gnu::noinline]] std::vector<NamedParam<B>> parameters(M& module) {
+  std::vector<NamedParam<B>> found;
+  std::string path;
+  M::visit(module, detail::ParamVisitor<B>{path, found});
+  return found;
+}
+
+// f(name, param) for every parameter of the module.
 template <class M, class F>
 void for_each_param(M& module, F&& f) {
-  const std::string root;
-  M::visit(module, detail::ParamVisitor<std::remove_reference_t<F>>{root, f});
+  for (const auto& [name, param] : parameters(module)) f(name, *param);
 }
 template <class M, class F>
 void for_each_param(const M& module, F&& f) {
-  const std::string root;
-  M::visit(module, detail::ParamVisitor<std::remove_reference_t<F>>{root, f});
+  for (const auto& [name, param] : parameters(const_cast<M&>(module))) f(name, std::as_const(*param));  // f cannot change what it gets
 }
 
 enum class Count { all, trainable };
@@ -93,20 +132,27 @@ void clear_gradients(M& module) {
   for_each_param(module, [](const std::string&, auto& p) { p.clear_gradient(); });
 }
 
+namespace detail {
+template <class M>
+auto by_name(M& module) {
+  std::unordered_map<std::string, decltype(parameters(module).front().param)> found;
+  for (const auto& [name, param] : parameters(module)) found.emplace(name, param);
+  return found;
+}
+}  // namespace detail
+
 // Copies the values of every parameter of `from` into the one of the same name in `to`.
 // throws Error if `to` lacks a name or has it with another shape; parameters that only `to` has stay as they are
 template <class From, class To>
 void copy_parameters(const From& from, To& to) {
+  const auto targets = detail::by_name(to);
   for_each_param(from, [&](const std::string& name, const auto& source) {
-    bool found = false;
-    for_each_param(to, [&](const std::string& other, auto& target) {
-      if (other != name) return;
-      check(source.shape() == target.shape(), "copy_parameters: ", name, " is ", source.shape(), " here and ", target.shape(), " there");
-      const auto values = source.values();
-      target.assign(values);
-      found = true;
-    });
-    check(found, ErrorKind::misuse, "copy_parameters: the target has no ", name);
+    const auto target = targets.find(name);
+    check(target != targets.end(), ErrorKind::misuse, "copy_parameters: the target has no ", name);
+    check(source.shape() == target->second->shape(), "copy_parameters: ", name, " is ", source.shape(), " here and ", target->second->shape(),
+          " there");
+    const auto values = source.values();
+    target->second->assign(values);
   });
 }
 
@@ -114,10 +160,9 @@ void copy_parameters(const From& from, To& to) {
 // throws Error if a shape differs
 template <class From, class To>
 void share_parameters(const From& from, To& to) {
-  for_each_param(to, [&]<class B>(const std::string& name, Param<B>& p) {
-    for_each_param(from, [&](const std::string& other, const Param<B>& source) {
-      if (other == name) p.share(source.value());
-    });
+  const auto targets = detail::by_name(to);
+  for_each_param(from, [&](const std::string& name, const auto& source) {
+    if (const auto target = targets.find(name); target != targets.end()) target->second->share(source.value());
   });
 }
 

@@ -23,6 +23,7 @@ struct NoDelta {
   struct On {
     Tensor<B> add(const Tensor<B>& y, const Tensor<B>&, const Flow<B>&) const { return y; }
     void grow(Index, Index, const auto&, const Rng&) {}
+    using Backend = B;
     static void visit(auto&, auto&&) {}
   };
 };

@@ -36,6 +36,7 @@ struct JoinedPrompts {
             " tasks only");
       blocks.emplace_back(width, config, rng.fork(static_cast<std::uint64_t>(blocks.size())));
     }
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("prompts", self.blocks); }
   };
 };

@@ -60,6 +60,7 @@ struct LoRA {
       check(config.rank > 0, ErrorKind::config, "lora: the rank ", config.rank, " is not positive");
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("a", self.a);
       v("b", self.b);
@@ -88,6 +89,7 @@ struct Single {
       scale = config.alpha / static_cast<double>(config.rank);
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("block", self.block); }
   };
 };
@@ -131,6 +133,7 @@ struct Mixture {
       scale = config.alpha / static_cast<double>(config.rank);
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("experts", self.blocks); }
   };
 };

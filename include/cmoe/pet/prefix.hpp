@@ -29,6 +29,7 @@ struct NoPrefix {
   struct On {
     Tensor<B> prompts(const Flow<B>&, Index) const { return {}; }
     void grow(Index, const Config&, const Rng&) {}
+    using Backend = B;
     static void visit(auto&, auto&&) {}
   };
 };
@@ -45,6 +46,7 @@ struct Prompt {
     Block(Index width, const Config& config, const Rng& rng)
         : rows((check(config.length > 0, ErrorKind::config, "prompt: the length ", config.length, " is not positive"),
                 init::normal<B>({config.length, width}, config.deviation, rng.fork("rows")))) {}
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("rows", self.rows); }
   };
 };
@@ -71,6 +73,7 @@ struct MixedPrompts {
     void grow(Index width, const Config& config, const Rng& rng) {
       blocks.emplace_back(width, config, rng.fork(static_cast<std::uint64_t>(blocks.size())));
     }
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("prompts", self.blocks); }
   };
 };

@@ -37,6 +37,7 @@ struct PromptPool {
       chosen = config.chosen;
       length = config.length;
     }
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("rows", self.rows); }
   };
 };

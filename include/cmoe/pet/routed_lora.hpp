@@ -55,6 +55,7 @@ struct RoutedLoRA {
       return affine(sum(square(share)), static_cast<typename B::Scalar>(e), -1);
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("experts", self.experts);
       v("router", self.router);

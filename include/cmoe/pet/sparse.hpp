@@ -100,6 +100,7 @@ struct LatticeDelta {
       Index expert = 0;
       Ids<B> units;     // (n) of this map
       Param<B> values;  // (n,width)
+      using Backend = B;
       static void visit(auto& self, auto&& v) { v("values", self.values); }
     };
     std::vector<Part> parts;
@@ -145,6 +146,7 @@ struct LatticeDelta {
       return sum ? y + reshape(sum, y.shape()) : y;
     }
 
+    using Backend = B;
     static void visit(auto& self, auto&& v) { v("experts", self.parts); }
 
    private:

@@ -1,6 +1,4 @@
-// The two things that are done with a learner of any type: to let it learn a stream, and to open what it has learnt.
-#pragma once
-
+// The two things that are done with a learner: to let it learn a stream, and to open what it has learnt.
 #include <filesystem>
 #include <memory>
 
@@ -16,9 +14,13 @@
 
 namespace program {
 
+using namespace cmoe;
+
+namespace {
+
 // Settings that were found to work: generated skills with answers, and windows of plain text.
-inline cmoe::RunConfig run_config(const LearnOptions& o, const MethodSettings& settings, bool plain_text) {
-  cmoe::RunConfig config;
+RunConfig run_config(const LearnOptions& o, const MethodSettings& settings, bool plain_text) {
+  RunConfig config;
   config.task_steps = o.task_epochs > 0 ? 0 : o.task_steps > 0 ? o.task_steps : plain_text ? 120 : 150;
   config.task_epochs = o.task_epochs;
   config.batch = o.batch > 0 ? o.batch : plain_text ? 8 : 16;
@@ -31,12 +33,18 @@ inline cmoe::RunConfig run_config(const LearnOptions& o, const MethodSettings& s
   return config;
 }
 
-// Learns and writes the run folder. throws cmoe::Error
-template <class L>
-RunResult learn_run(const LearnOptions& o, const MethodSettings& settings, Progress& progress, L& learner, const cmoe::Tokenizer& tokenizer,
-                    cmoe::Index context) {
-  using namespace cmoe;
+// What a learner trains in its second task (the first may train more, shared layers for example).
+TrainedSize trained_size(Built built) {
+  for (const Index task : {0, 1}) built.learner.before_task(task, EncodedTask{});
+  return {parameter_count(built.learner.model(), Count::trainable), built.entries};
+}
+
+}  // namespace
+
+RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& progress) {
   namespace fs = std::filesystem;
+  const LearnOptions o = fit_budget(asked, progress, [&](const LearnOptions& candidate) { return trained_size(method.build(candidate, progress)); });
+  auto [learner, tokenizer, context, entries] = method.build(o, progress);
   check(!o.out.empty(), ErrorKind::config, "learn: name the run's folder with --out DIR");
   const fs::path out = o.out, checkpoint = out / "checkpoint" / "state.safetensors";
   const Json effective = options_json(o);
@@ -66,7 +74,7 @@ RunResult learn_run(const LearnOptions& o, const MethodSettings& settings, Progr
                     " tokens");
   }
   const std::vector<EncodedTask> texts = ability_texts(o.ability, tokenizer, encoding);
-  const RunConfig config = run_config(o, settings, plain_text);
+  const RunConfig config = run_config(o, method.settings, plain_text);
   fs::create_directories(checkpoint.parent_path());
 
   const auto write_run = [&](bool finished) {
@@ -104,78 +112,39 @@ RunResult learn_run(const LearnOptions& o, const MethodSettings& settings, Progr
   fs::create_directories(out / "adapter");
   save_parameters(out / "adapter" / "adapter.safetensors", learner.model(), {{"format", "cmoe adapter 1"}, {"method", o.method}},
                   [&](const std::string& name) {
-                    return !settings.deltas || name.find(".delta.") != std::string::npos || name.rfind("gate.", 0) == 0 || name.rfind("prefix.", 0) == 0;
+                    return !method.settings.deltas || name.find(".delta.") != std::string::npos || name.rfind("gate.", 0) == 0 || name.rfind("prefix.", 0) == 0;
                   });
   write_results(o, outcome);
   return outcome;
 }
 
-// What was learnt, ready to be scored and to generate; without a folder the model as it is.
-template <class L>
-OpenedRun open_learner(const LearnOptions& options, const std::string& folder, const MethodSettings& settings, L&& learner,
-                       const cmoe::Tokenizer& tokenizer, cmoe::Index context) {
-  using namespace cmoe;
-  const auto kept = std::make_shared<std::remove_cvref_t<L>>(std::move(learner));
+OpenedRun open_with(const Method& method, const LearnOptions& options, const std::string& folder, Progress& progress) {
+  const auto kept = std::make_shared<Built>(method.build(options, progress));
+  AnyLearner<Backend>& learner = kept->learner;
   if (!folder.empty()) {
     const std::filesystem::path path = std::filesystem::path(folder) / "checkpoint" / "state.safetensors";
     const RunState state = read_checkpoint_state(path, "");
-    for (Index t = 0; t < state.task + (state.step > 0 ? 1 : 0); ++t) kept->before_task(t, EncodedTask{});
-    load_checkpoint(path, *kept, static_cast<AdamW<Backend>*>(nullptr));
+    for (Index t = 0; t < state.task + (state.step > 0 ? 1 : 0); ++t) learner.before_task(t, EncodedTask{});
+    load_checkpoint(path, learner, static_cast<AdamW<Backend>*>(nullptr));
   }
-  OpenedRun run{options, tokenizer, context, settings.mixture, {}, {}, {}};
-  run.score = [kept, tokenizer](const EncodedTask& data, Index task) {
-    return cmoe::evaluate<Backend>(*kept, data, task, tokenizer.eos().value_or(-1),
-                                   [&](const std::vector<Id>& ids) { return tokenizer.decode(ids); });
+  const Tokenizer& tokenizer = kept->tokenizer;
+  OpenedRun run{options, tokenizer, kept->context, method.settings.mixture, {}, {}, {}};
+  run.score = [kept](const EncodedTask& data, Index task) {
+    return cmoe::evaluate<Backend>(kept->learner, data, task, kept->tokenizer.eos().value_or(-1),
+                                   [&](const std::vector<Id>& ids) { return kept->tokenizer.decode(ids); });
   };
-  run.count = [kept](const Batch<Backend>& batch) { return cmoe::detail::count_batch(*kept, batch, Index{-1}); };
+  run.count = [kept](const Batch<Backend>& batch) { return cmoe::detail::count_batch(kept->learner, batch, Index{-1}); };
   run.generate = [kept](const std::vector<Id>& prompt, Index limit, Id end, const Sampling& how, Rng rng,
                         const std::function<bool(Id)>& each) {
     Flow<Backend> flow;
     if (!prompt.empty()) {  // the weights of experts and prompts that the learner decides itself
       Sequence asked{prompt, static_cast<Index>(prompt.size())};
       asked.ids.push_back(0);
-      flow.gates = kept->flow(make_batch<Backend>({&asked}), Index{-1}).gates;
+      flow.gates = kept->learner.flow(make_batch<Backend>({&asked}), Index{-1}).gates;
     }
-    return cmoe::generate(kept->model(), prompt, limit, end, how, rng, flow, each);
+    return cmoe::generate(kept->learner.model(), prompt, limit, end, how, rng, flow, each);
   };
   return run;
-}
-
-// A method from its parts. build(options, progress, use) makes the learner and returns use(learner, tokenizer, context).
-template <class Build>
-Method make_method(std::string name, std::string what, const MethodSettings& settings, std::vector<OptionSpec> options, Build build) {
-  Method method{std::move(name), std::move(what), std::move(options), {}, {}};
-  method.learn = [build, settings](const LearnOptions& asked, Progress& progress) {
-    const LearnOptions o = fit_budget(asked, progress, [&](const LearnOptions& candidate) {
-      return build(candidate, progress, [](auto& learner, const cmoe::Tokenizer&, cmoe::Index) { return trained_size(learner); });
-    });
-    return build(o, progress, [&](auto& learner, const cmoe::Tokenizer& tokenizer, cmoe::Index context) {
-      return learn_run(o, settings, progress, learner, tokenizer, context);
-    });
-  };
-  method.open = [build, settings](const LearnOptions& o, const std::string& folder, Progress& progress) {
-    return build(o, progress, [&](auto& learner, const cmoe::Tokenizer& tokenizer, cmoe::Index context) {
-      return open_learner(o, folder, settings, std::move(learner), tokenizer, context);
-    });
-  };
-  return method;
-}
-
-// The backbone's weights under the deltas of a recipe; LoRA blocks of the rank asked for, alpha twice the rank.
-template <class Recipe>
-typename Recipe::template On<Backend> adapt(const Backbone& backbone, const LearnOptions& o, typename Recipe::Config config = {}) {
-  static_cast<cmoe::DecoderConfig&>(config) = backbone.model.config;
-  const auto lora = [&](auto& delta) {
-    if constexpr (std::is_base_of_v<cmoe::LoRA::Config, std::remove_reference_t<decltype(delta)>>) {
-      delta.rank = o.rank > 0 ? o.rank : 8;
-      delta.alpha = 2.0 * static_cast<double>(delta.rank);
-    }
-  };
-  lora(config.shallow);
-  lora(config.deep);
-  typename Recipe::template On<Backend> model(config, cmoe::Rng(o.seed).fork("learner").fork("model"));
-  cmoe::copy_parameters(backbone.model, model);
-  return model;
 }
 
 }  // namespace program
