@@ -19,6 +19,7 @@
 
 // cpu: the backend of the host
 #include "cmoe/cpu/cpu.hpp"         // Cpu<float> and Cpu<double>
+#include "cmoe/cpu/solve.hpp"       // linear equations
 
 // autograd: gradients
 #include "cmoe/autograd/tensor.hpp"      // an array that may want a gradient

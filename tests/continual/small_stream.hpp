@@ -1,6 +1,7 @@
 // A stream of permutations and models of a few numbers, for learners that must beat their own ablation.
 #pragma once
 
+#include "cmoe/continual/any_learner.hpp"
 #include "cmoe/continual/stream_run.hpp"
 #include "cmoe/cpu/cpu.hpp"
 
@@ -47,12 +48,15 @@ Config sizes(const Sizes& s = {}, Index width = 24) {
   return c;
 }
 
-template <class L>
-cmoe::RunState run(L& learner, const std::vector<cmoe::EncodedTask>& data, double lr = 1e-2, Index steps = 60) {
+inline cmoe::RunState run(cmoe::AnyLearner<B> learner, const std::vector<cmoe::EncodedTask>& data, double lr = 1e-2, Index steps = 60) {
   cmoe::RunState state;
   const cmoe::RunConfig config{.task_steps = steps, .batch = 12, .optimizer = {.lr = lr}};
   run_stream(learner, data, config, Rng(5), state, cmoe::RunHooks<B>{}, -1, [](const std::vector<Id>&) { return std::string(); });
   return state;
+}
+template <class L>
+cmoe::RunState run(L& learner, const std::vector<cmoe::EncodedTask>& data, double lr = 1e-2, Index steps = 60) {
+  return run(cmoe::AnyLearner<B>(learner), data, lr, steps);
 }
 
 inline cmoe::Batch<B> all(const cmoe::EncodedTask& task) { return cmoe::make_batch<B>(task.train, 0, task.train.size()); }

@@ -7,6 +7,8 @@
 
 namespace cmoe {
 
+using ToText = std::function<std::string(const std::vector<Id>&)>;
+
 struct TaskScore {
   double score = 0;            // 0..100 by the task's scoring
   double nll = 0;              // mean −log p of the scored ids, nats
@@ -63,8 +65,8 @@ void add_routing(const L& learner, const Batch<B>& batch, Index task, std::vecto
 // Scoring::exact_match and next_token need one forward pass: greedy decoding gives the reference exactly when the likeliest next id
 // equals it at every place. label_accuracy compares the likelihoods of all labels. rouge_l generates.
 // to_text: ids -> text, used by rouge_l only; end: the id that ends an answer, or -1
-template <class B, class L, class ToText>
-TaskScore evaluate(const L& learner, const EncodedTask& data, Index task, Id end, ToText&& to_text) {
+template <class B, class L>
+TaskScore evaluate(const L& learner, const EncodedTask& data, Index task, Id end, const ToText& to_text) {
   const typename Tape<B>::Pause no_recording;
   TaskScore result;
   double total = 0, log_likelihood = 0;

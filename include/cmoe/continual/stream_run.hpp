@@ -68,10 +68,10 @@ inline std::vector<EncodedTask> stages(const std::vector<EncodedTask>& data, boo
 // `abilities`: what the model could do before (plain texts, say); scored before and after the stream, with no task told.
 // Batches, replay and masks are functions of the seed and the position, so a stopped and resumed run gives the same bits.
 // throws Error what steps throw; the last saved state stays valid then
-template <class B, class L, class ToText>
+template <class B, class L>
   requires Learner<L, B>
 bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfig& config, const Rng& rng, RunState& state,
-                const RunHooks<B>& hooks, Id end, ToText&& to_text, const std::vector<EncodedTask>& abilities = {}) {
+                const RunHooks<B>& hooks, Id end, const ToText& to_text, const std::vector<EncodedTask>& abilities = {}) {
   check(!data.empty(), ErrorKind::config, "run: the stream has no tasks");
   check(config.batch > 0 && config.accumulate > 0, ErrorKind::config, "run: batch ", config.batch, ", accumulate ", config.accumulate);
   check(config.task_steps > 0 || config.task_epochs > 0, ErrorKind::config, "run: neither steps nor epochs for a task");

@@ -1,6 +1,10 @@
 // A pretrained decoder with deltas: PMoE, DAPT and SETA are this one model with three choices, and so is the plain decoder.
 #pragma once
 
+#include <array>
+#include <cmath>
+#include <utility>
+
 #include "cmoe/attention/self_attention.hpp"
 #include "cmoe/attention/stickbreaking.hpp"
 #include "cmoe/models/decoder_config.hpp"
@@ -28,6 +32,21 @@ template <class Kind>
 typename Kind::Config attention_config(const DecoderConfig& c, Index room) {
   if constexpr (std::is_same_v<Kind, Causal>) return {.context = c.context + room, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout};
   else return {};
+}
+
+// Initial values of a block's maps: query, key, value, output, gate, up, down.
+template <class B>
+void fill_maps(const DecoderConfig& config, const Rng& rng, const std::array<Linear<B>*, 7>& maps) {
+  const Index c = config.width, d = config.head(), f = config.hidden, q = config.heads * d, kv = config.kv_heads * d;
+  const std::array<std::pair<Index, Index>, 7> sizes = {{{c, q}, {c, kv}, {c, kv}, {q, c}, {c, f}, {c, f}, {f, c}}};
+  const std::array<const char*, 7> names = {"query", "key", "value", "output", "gate", "up", "down"};
+  for (std::size_t i = 0; i < maps.size(); ++i) *maps[i] = Linear<B>(sizes[i].first, sizes[i].second, rng.fork(names[i]));
+  // Maps that end in the residual stream start smaller, so that its variance does not grow with depth.
+  const auto residual = static_cast<typename B::Scalar>(1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
+  for (Linear<B>* map : {maps[3], maps[6]}) {
+    Param<B>& w = map->weight;
+    B::affine(w.size(), residual, w.data(), typename B::Scalar(0), w.data());
+  }
 }
 }  // namespace detail
 
@@ -153,7 +172,7 @@ struct Adapted {
    private:
     template <class D>
     Block<D> make(const Rng& rng) const {
-      const Index c = config.width, d = config.head(), f = config.hidden;
+      const Index c = config.width, d = config.head();
       Block<D> block;
       block.mix_norm = RmsNorm<B>(c, config.norm_epsilon);
       block.feed_norm = RmsNorm<B>(c, config.norm_epsilon);
@@ -161,18 +180,8 @@ struct Adapted {
       block.mix.kv_heads = config.kv_heads;
       block.mix.head_size = d;
       block.mix.kind = typename Kind::template On<B>(detail::attention_config<Kind>(config, PrefixRecipe::room(config.prefix)), d);
-      const auto map = [&](Index in, Index out, const char* name) { return AdaptedLinear<B, D>(in, out, rng.fork(name)); };
-      block.mix.query = map(c, config.heads * d, "query");
-      block.mix.key = map(c, config.kv_heads * d, "key");
-      block.mix.value = map(c, config.kv_heads * d, "value");
-      block.mix.output = map(config.heads * d, c, "output");
-      block.feed.gate = map(c, f, "gate");
-      block.feed.up = map(c, f, "up");
-      block.feed.down = map(f, c, "down");
-      // Maps that end in the residual stream start smaller, so that its variance does not grow with depth.
-      const auto residual = static_cast<typename B::Scalar>(1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
-      for (Param<B>* w : {&block.mix.output.base.weight, &block.feed.down.base.weight})
-        B::affine(w->size(), residual, w->data(), typename B::Scalar(0), w->data());
+      detail::fill_maps<B>(config, rng, {&block.mix.query.base, &block.mix.key.base, &block.mix.value.base, &block.mix.output.base,
+                                         &block.feed.gate.base, &block.feed.up.base, &block.feed.down.base});
       return block;
     }
 

@@ -1,8 +1,9 @@
 // The analytic router: ridge regression of the task on the prompt's features. It forgets nothing and stores no prompts.
 #pragma once
 
-#include <Eigen/Cholesky>
+#include <algorithm>
 
+#include "cmoe/cpu/solve.hpp"
 #include "cmoe/moe/gate.hpp"
 #include "cmoe/ops/elementwise.hpp"
 
@@ -67,18 +68,15 @@ struct LeastSquares {
       B::gemm(Form::tn, f, f, n, typename B::Scalar(1), phi.data(), f, phi.data(), f, true, gram.data(), f);
       const Tensor<B> y = oracle_gates<B>(n, e, task);
       B::gemm(Form::tn, f, e, n, typename B::Scalar(1), phi.data(), f, y.data(), e, true, moment.data(), e);
-      using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
       const auto on_host = [](const Param<B>& p) {
         const auto values = p.values();
-        Matrix m(p.shape()[0], p.shape()[1]);
-        for (Index i = 0; i < p.size(); ++i) m.data()[i] = static_cast<double>(values[static_cast<std::size_t>(i)]);
-        return m;
+        return std::vector<double>(values.begin(), values.end());
       };
-      Matrix regular = on_host(gram);
-      regular.diagonal().array() += config.ridge;
-      const Matrix solved = regular.ldlt().solve(on_host(moment));
-      std::vector<typename B::Scalar> values(static_cast<std::size_t>(f * e));
-      for (Index i = 0; i < f * e; ++i) values[static_cast<std::size_t>(i)] = static_cast<typename B::Scalar>(solved.data()[i]);
+      std::vector<double> regular = on_host(gram), solved(static_cast<std::size_t>(f * e));
+      for (Index i = 0; i < f; ++i) regular[static_cast<std::size_t>(i * f + i)] += config.ridge;
+      cpu::solve_symmetric(f, e, regular.data(), on_host(moment).data(), solved.data());
+      std::vector<typename B::Scalar> values(solved.size());
+      std::transform(solved.begin(), solved.end(), values.begin(), [](double v) { return static_cast<typename B::Scalar>(v); });
       weight.assign(values);
     }
 
