@@ -108,9 +108,13 @@ ComparePlan compare_plan(const CompareOptions& o) {
   Json common = options_json(o.each);
   for (const char* key : {"method", "order", "seed"}) common.erase(key);
   plan.configuration = {{"methods", plan.methods}, {"seeds", seeds}, {"orders", lists}, {"options", common}, {"method_options", own}};
+  if (o.paired) plan.configuration["paired"] = true;
 
+  check(!o.paired || seeds.size() >= orders.size(), ErrorKind::config, "--paired: ", seeds.size(), " seeds leave some of ", orders.size(), " orders out");
   for (std::size_t k = 0; k < orders.size(); ++k)
-    for (const std::uint64_t seed : seeds)
+    for (std::size_t s = 0; s < seeds.size(); ++s) {
+      if (o.paired && s % orders.size() != k) continue;
+      const std::uint64_t seed = seeds[s];
       for (const std::string& method : plan.methods) {
         PlannedRun run{method, seed, k + 1, orders[k].tasks, method + "-seed" + std::to_string(seed) + "-order" + std::to_string(k + 1), o.each};
         run.learn.method = method;
@@ -120,6 +124,7 @@ ComparePlan compare_plan(const CompareOptions& o) {
         run.learn.out = (std::filesystem::path(o.each.out) / "runs" / run.folder).string();
         plan.runs.push_back(std::move(run));
       }
+    }
   return plan;
 }
 

@@ -162,6 +162,7 @@ int run(int argc, char** argv) {
   command->add_option("--methods", comparison.methods, "separated by commas: " + method_names())->required();
   command->add_option("--seeds", comparison.seeds, "separated by commas")->capture_default_str();
   command->add_option("--orders", comparison.orders, "a file with one order a line: names of tasks, separated by commas");
+  command->add_flag("--paired", comparison.paired, "the first seed learns the first order, the second the second, ..., round and round");
   add_learning(*command, comparison.each);
   command->get_option("--orders")->excludes(command->get_option("--order"));
   add_method_options(*command, value_on_command_line(argc, argv, "--methods"), comparison.options);

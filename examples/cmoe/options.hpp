@@ -98,6 +98,7 @@ struct DemoOptions {
 struct CompareOptions {
   LearnOptions each;  // for all runs; method, seed, order and out are the run's own
   std::string methods, seeds = "1", orders, command;
+  bool paired = false;
   std::map<std::string, OptionValues> options;  // of every method
 };
 

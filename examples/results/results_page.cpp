@@ -82,7 +82,7 @@ std::string section(const fs::path& path) {
   const auto orders = configuration.at("orders").size(), seeds = configuration.at("seeds").size();
   out += "cmoe " + required<std::string>(document, "version", name) + ", " + required<std::string>(document, "machine", name) + ", kernel " +
          required<std::string>(document, "kernel", name) + ", " + std::to_string(required<Index>(document, "threads", name)) + " threads. " +
-         std::to_string(seeds) + (seeds == 1 ? " seed, " : " seeds, ") + std::to_string(orders) + (orders == 1 ? " order" : " orders") + " of " +
+         std::to_string(seeds) + (seeds == 1 ? " seed, " : " seeds, ") + std::to_string(orders) + (orders == 1 ? " order" : " orders") + (configuration.value("paired", false) ? ", taken in turn," : "") + " of " +
          std::to_string(configuration.at("orders").at(0).size()) + " tasks.\n\n";
   const auto used = [&](const Column& column) {
     return std::any_of(methods.begin(), methods.end(), [&](const Json& method) { return method.contains(column.name); });

@@ -32,6 +32,10 @@ cmp -s alone/scores.csv all/runs/pmoe-seed2-order2/scores.csv || fail "a run of 
 cmp -s alone/metrics.json all/runs/pmoe-seed2-order2/metrics.json || fail "its metrics differ"
 grep -q '^ability delta .*no task told$' alone.txt || fail "learn does not print the ability delta: $(cat alone.txt)"
 
+# Paired: each seed takes its turn of the orders.
+"$cmoe" compare --methods seqlora --seeds 1,2 --orders orders.txt --paired --threads 1 "${small[@]}" --out paired >/dev/null || fail "paired"
+[[ $(ls paired/runs | tr '\n' ' ') == "seqlora-seed1-order1 seqlora-seed2-order2 " ]] || fail "paired runs: $(ls paired/runs)"
+
 # Stopped and resumed, in whatever way: the same numbers. A comparison is not overwritten, and not resumed as another one.
 "$cmoe" "${options[@]}" --out half >/dev/null &
 for ((i = 0; i < 200; ++i)); do [[ -s half/runs/pmoe-seed1-order1/report.html ]] && break; sleep 0.05; done
@@ -88,6 +92,7 @@ printf 'reverse,nowhere\n' >unknown.txt
 printf 'reverse,cipher\nreverse,copy\n' >mixed.txt
 printf '# none\n' >none.txt
 printf 'reverse,cipher\nreverse,cipher\n' >double.txt
+expect_error 1 "1 seeds leave some of 2 orders out" -- compare --methods seqft --orders orders.txt --paired --out x
 expect_error 1 "unknown.txt, line 1: 'nowhere' is no task" -- compare --methods seqft --orders unknown.txt --out x
 expect_error 1 "line 2" -- compare --methods seqft --orders mixed.txt --out x
 expect_error 1 "holds no order" -- compare --methods seqft --orders none.txt --out x
