@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cmoe/cpu/cpu.hpp"
+#include "cmoe/models/dapt.hpp"
 #include "cmoe/models/llama.hpp"
 #include "cmoe/models/moduleformer.hpp"
 #include "cmoe/models/pmoe.hpp"
@@ -102,6 +103,23 @@ typename Recipe::template On<B> adapted(Index boundary) {
   return model;
 }
 
+// A step of the last of so many tasks: the experts before are frozen, one learns, with its gate.
+template <class Recipe>
+Result grown(Index boundary, Index tasks, int repeat) {
+  auto model = adapted<Recipe>(boundary);
+  for (Index t = 0; t < tasks; ++t) {
+    freeze(model);
+    model.add_task(Rng(5).fork(static_cast<std::uint64_t>(t)));
+  }
+  for (auto& block : model.shallow) freeze(block);
+  unfreeze(model.gate);
+  model.gate.active = tasks;
+  Flow<B> flow;
+  flow.prompt_first = Ids<B>({sequences}, Id{0});
+  flow.prompt_last = Ids<B>({sequences}, Id{32});
+  return time_steps(model, repeat, flow);
+}
+
 Result run(const std::string& step, int repeat) {
   const auto mixture = [&](Index experts) {
     Decoder<Experts> model([&](const Rng& rng) {
@@ -120,19 +138,10 @@ Result run(const std::string& step, int repeat) {
     model.add_task(Rng(5));
     return time_steps(model, repeat);
   }
-  if (step == "pmoe8") {  // the eighth task: seven frozen experts, one that learns
-    auto model = adapted<PMoE>(2);
-    for (Index t = 0; t < 8; ++t) {
-      freeze(model);
-      model.add_task(Rng(5).fork(static_cast<std::uint64_t>(t)));
-    }
-    for (auto& block : model.shallow) freeze(block);
-    model.gate.active = 8;
-    Flow<B> flow;
-    flow.prompt_first = Ids<B>({sequences}, Id{0});
-    flow.prompt_last = Ids<B>({sequences}, Id{32});
-    return time_steps(model, repeat, flow);
-  }
+  if (step == "pmoe1") return grown<PMoE>(2, 1, repeat);
+  if (step == "pmoe8") return grown<PMoE>(2, 8, repeat);
+  if (step == "dapt1") return grown<DaptMean>(0, 1, repeat);
+  if (step == "dapt8") return grown<DaptMean>(0, 8, repeat);
   if (step == "moduleformer") {
     ModuleFormer::Config config;
     config.vocabulary = vocabulary;
@@ -149,17 +158,18 @@ Result run(const std::string& step, int repeat) {
     Llama::On<B> model(config, Rng(7));
     return time_steps(model, repeat, {}, {16, 64});
   }
-  fail(ErrorKind::config, "--step '", step, "' is none of dense, moe8, moe64, lora, pmoe8, moduleformer, builtin");
+  fail(ErrorKind::config, "--step '", step, "' is none of dense, moe8, moe64, lora, pmoe1, pmoe8, dapt1, dapt8, moduleformer, builtin");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Times one kind of training step.");
-  std::string step = "dense";
+  std::string step = "dense", against;
   int threads = 1, repeat = 12;
   bool json = false;
-  app.add_option("--step", step, "dense, moe8, moe64, lora, pmoe8, moduleformer or builtin")->capture_default_str();
+  app.add_option("--step", step, "dense, moe8, moe64, lora, pmoe1, pmoe8, dapt1, dapt8, moduleformer or builtin")->capture_default_str();
+  app.add_option("--against", against, "another step, timed in the same run: how many tokens/s the first makes for one of the other");
   app.add_option("--threads", threads)->capture_default_str()->check(CLI::Range(1, 1024));
   app.add_option("--repeat", repeat)->capture_default_str()->check(CLI::Range(1, 10000));
   app.add_flag("--json", json);
@@ -168,11 +178,16 @@ int main(int argc, char** argv) {
     pool().resize(threads);
     const Result r = run(step, repeat);
     const double rate = static_cast<double>(sequences * tokens) / r.time.median;
+    const double peak = bench::peak_megabytes();
+    const double ratio = against.empty() ? 0 : run(against, repeat).time.median / r.time.median;
+    const std::string compared = against.empty() ? "" : json ? ", \"against\": \"" + against + "\", \"ratio\": " + std::to_string(ratio)
+                                                              : ", " + std::to_string(ratio) + " of the tokens/s of " + against;
     std::printf(json ? "{\"step\": \"%s\", \"threads\": %d, \"ms_median\": %.3f, \"ms_best\": %.3f, \"tokens_per_second\": %.0f, "
-                       "\"peak_mb\": %.1f, \"kernel\": \"%s\", \"parameters\": %lld, \"trainable\": %lld}\n"
-                     : "%s, %d threads: median %.1f ms, best %.1f ms, %.0f tokens/s, peak %.0f MB, kernel %s, %lld parameters, %lld trained\n",
-                step.c_str(), threads, 1e3 * r.time.median, 1e3 * r.time.best, rate, bench::peak_megabytes(),
-                std::string(cpu::isa_name(cpu::isa())).c_str(), static_cast<long long>(r.parameters), static_cast<long long>(r.trainable));
+                       "\"peak_mb\": %.1f, \"kernel\": \"%s\", \"parameters\": %lld, \"trainable\": %lld%s}\n"
+                     : "%s, %d threads: median %.1f ms, best %.1f ms, %.0f tokens/s, peak %.0f MB, kernel %s, %lld parameters, %lld trained%s\n",
+                step.c_str(), threads, 1e3 * r.time.median, 1e3 * r.time.best, rate, peak,
+                std::string(cpu::isa_name(cpu::isa())).c_str(), static_cast<long long>(r.parameters), static_cast<long long>(r.trainable),
+                compared.c_str());
   } catch (const Error& error) {
     std::fprintf(stderr, "bench_steps: %s\n", error.what());
     return 1;

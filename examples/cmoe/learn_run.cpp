@@ -53,7 +53,12 @@ RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& 
   check(o.resume || !exists, ErrorKind::config, o.out, " already holds a run; go on with --resume, or name another --out");
   RunState state;
   if (o.resume && exists) state = read_checkpoint_state(checkpoint, fingerprint);
-  const Stream stream = load_stream(o.stream, o.order, o.seed);
+  Stream stream = load_stream(o.stream, o.order, o.seed);
+  for (Task& task : stream)
+    if (o.dev) {
+      check(!task.dev.empty() || !task.dev_text.empty(), ErrorKind::config, "--dev: ", task.name, " has no dev split");
+      task.test = task.dev, task.test_text = task.dev_text;
+    }
 
   RunResult outcome;
   EncodeConfig encoding;

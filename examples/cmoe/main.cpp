@@ -51,6 +51,7 @@ void add_learning(CLI::App& command, LearnOptions& o) {
   command.add_option("--budget", o.budget, "trainable parameters a task: chooses the rank (seta: the density) that comes nearest")
       ->check(CLI::PositiveNumber)->excludes(rank);
   command.add_option("--ability", o.ability, "text files, separated by commas: scored before and after the stream");
+  command.add_flag("--dev", o.dev, "score the dev split and not the test split: for choosing settings");
   command.add_option("--out", o.out, "the folder to write")->required();
   command.add_flag("--resume", o.resume, "go on with what was interrupted");
   command.add_flag("--json", o.json, "results as JSON");

@@ -26,7 +26,7 @@ Built with_dapt(const LearnOptions& o, bool paper, Progress& progress) {
   typename Recipe::Config sizes;
   sizes.top = o.count("dapt-top");
   sizes.gate.hidden = o.count("dapt-hidden") > 0 ? o.count("dapt-hidden") : paper ? 100 : 48;
-  sizes.gate.temperature = o.number("dapt-temperature");
+  sizes.gate.temperature = o.number("dapt-temperature") > 0 ? o.number("dapt-temperature") : paper ? 0 : 1;
   if constexpr (std::is_same_v<typename Recipe::Config, DaptPrompts::Config>) sizes.prefix.length = o.count("dapt-prompt-length");
   else sizes.deep.stop_gradient_through_old = o.count("dapt-stop-gradient") != 0;
   DaptLearner<Backend, Recipe> learner(adapt<Recipe>(backbone, o, sizes), settings(o, paper), Rng(o.seed).fork("learner"));
@@ -47,7 +47,7 @@ std::vector<Method> dapt_methods() {
       {"dapt-memory-batch", "pseudo-samples of each past task a step", Index{8}, 1, 1e9, {}},
       {"dapt-generator-steps", "training steps of the generator", Index{100}, 1, 1e9, {}},
       {"dapt-hidden", "width of the query's projection; 0: the preset's", Index{0}, 0, 1e9, {}},
-      {"dapt-temperature", "of the attention; 0: the root of the width", 0.0, 0, 1e9, {}},
+      {"dapt-temperature", "of the attention; 0: the preset's: 1, in the paper's form the root of the width", 0.0, 0, 1e9, {}},
       {"dapt-top", "blocks with the largest attention that are used; 0: all", Index{0}, 0, 1e9, {}},
       {"dapt-stop-gradient", "1: no gradient through old blocks, as in the released code", Index{0}, 0, 1, {}}};
   const auto build = [](const LearnOptions& o, Progress& progress) {

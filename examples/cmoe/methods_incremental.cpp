@@ -24,7 +24,7 @@ Method olora() {
 }
 
 Method inflora() {
-  return Method{"inflora", "inclora that moves only directions old inputs do not use: InfLoRA (arXiv 2404.00228)", {},
+  return Method{"inflora", "inclora that moves only directions old inputs do not use: InfLoRA (arXiv 2404.00228)", {.lr_text = 3e-3},
                      {{"inflora-threshold", "share of the inputs' energy that is protected", 0.99, 0, 1, {}},
                       {"inflora-samples", "sequences of a task whose inputs are looked at", Index{128}, 1, 1e9, {}}},
                      with_lora<InfLoraLearner<Backend>, ObservedTaskLora>([](const LearnOptions& o) {

@@ -53,6 +53,7 @@ struct LearnOptions {
   Index budget = 0;      // trainable parameters a task that rank or density is chosen for; 0: as they are
   BudgetFit fit;         // how the budget was met
   double lr = 0;         // 0: the method's default for the stream
+  bool dev = false;      // score the dev split: for choosing settings
   std::string ability;   // text files outside of the stream, separated by commas: scored before and after it
   OptionValues options;  // those of the method, complete
 
