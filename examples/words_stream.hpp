@@ -1,9 +1,10 @@
-// The stream that examples 05 to 07 learn: four tasks that want different answers for the same short words, and a small backbone that
+// The stream that examples 05, 06, 07, 09 and 10 learn: four tasks that want different answers for the same short words, and a small backbone that
 // has learnt only to copy, to turn and to step through the alphabet.
 #pragma once
 
 #include <cstdio>
 
+#include "cmoe/continual/any_learner.hpp"
 #include "cmoe/continual/sequential.hpp"
 #include "cmoe/continual/stream_run.hpp"
 #include "cmoe/cpu/cpu.hpp"
@@ -92,8 +93,7 @@ typename Recipe::template On<B> around(const Llama::On<B>& backbone, typename Re
 }
 
 // Learns the stream and prints the score of every task after each.
-template <class L>
-RunState learn(const char* name, L learner, const std::vector<EncodedTask>& data) {
+inline RunState learn(const char* name, AnyLearner<B> learner, const std::vector<EncodedTask>& data) {
   RunConfig config;
   config.task_steps = 80;
   config.optimizer.lr = 5e-3;

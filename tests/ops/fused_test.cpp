@@ -242,7 +242,7 @@ TEST_CASE("dispatch and its way back equal a loop over tokens") {
 
 TEST_CASE("scaled blocks equal products with one weight a sequence") {
   Draw d{Rng(10)};
-  agree([](const auto& x) { return detail::scale_blocks(x[0], x[1]); },
+  agree([](const auto& x) { return scale_blocks(x[0], x[1]); },
         [](const auto& x) {
           std::vector<T> sequences;
           for (Index n = 0; n < 3; ++n) {

@@ -157,7 +157,7 @@ TEST_CASE("shapes that do not fit are refused with the operation's name and the 
   CHECK(refused(ErrorKind::config, [&] { dropout(m, 1, 0); }) != "accepted");
   CHECK(refused(ErrorKind::config, [&] { dropout(m, -0.1, 0); }) != "accepted");
   CHECK(refused(ErrorKind::shape, [&] {
-          detail::scale_blocks(T({2, 3, 4}, 1.0), T({2, 3}, 1.0));
+          scale_blocks(T({2, 3, 4}, 1.0), T({2, 3}, 1.0));
         }) == "scale_blocks: gates (2,3) for (2,3,4)");
 }
 

@@ -107,7 +107,7 @@ std::vector<Line> dispatch() {
       {"scale_blocks", "scale_blocks",
        [](Draw& d) {
          const Index n = d.few(), e = d.some();
-         return Case{[](const auto& x) { return detail::scale_blocks(x[0], x[1]); },
+         return Case{[](const auto& x) { return scale_blocks(x[0], x[1]); },
                      {d.tensor({n, d.few(), e * d.few()}), d.tensor({n, e})}};
        }},
   };

@@ -10,7 +10,6 @@ struct NotADelta {
   template <class>
   struct On {
     void grow(cmoe::Index, cmoe::Index, const auto&, const cmoe::Rng&) {}  // but there is no add()
-    using Backend = B;
     static void visit(auto&, auto&&) {}
   };
 };

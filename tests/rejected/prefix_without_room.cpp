@@ -11,7 +11,6 @@ struct Endless {
   struct On {
     cmoe::Tensor<Backend> prompts(const cmoe::Flow<Backend>&, cmoe::Index) const { return {}; }
     void grow(cmoe::Index, const Config&, const cmoe::Rng&) {}
-    using Backend = B;
     static void visit(auto&, auto&&) {}
   };
 };

@@ -17,8 +17,8 @@ template <class B>
 class AnyLearner {
  public:
   template <class L>
-    requires(!std::is_same_v<std::remove_cvref_t<L>, AnyLearner>)
-  explicit AnyLearner(L&& learner) : learner_(std::make_unique<Known<L>>(std::forward<L>(learner))) {}
+    requires(!std::is_same_v<std::remove_cvref_t<L>, AnyLearner> && Learner<std::remove_cvref_t<L>, B>)
+  AnyLearner(L&& learner) : learner_(std::make_unique<Known<L>>(std::forward<L>(learner))) {}
 
   void before_task(Index task, const EncodedTask& data) { learner_->before_task(task, data); }
   void prepare(Index task, const EncodedTask& data) { learner_->prepare(task, data); }
@@ -61,7 +61,6 @@ class AnyLearner {
   template <class L>
   struct Known final : Held<L>, Base {  // the learner is there before Base refers to its model
     using Type = std::remove_reference_t<L>;
-    static_assert(Learner<Type, B>);
     LearnerState<B> none;
 
     explicit Known(L&& l) : Held<L>{std::forward<L>(l)}, Base(this->learner.model()) {}

@@ -10,8 +10,6 @@
 
 namespace cmoe {
 
-namespace detail {
-
 // Blocks of columns scaled by one weight for each sequence: u (N,T,E·R), g (N,E) -> y, y[n,t,e,r] = g[n,e] u[n,t,e,r]; or for each
 // token, g (N,T,E).
 template <class B>
@@ -38,8 +36,6 @@ Tensor<B> scale_blocks(const Tensor<B>& u, const Tensor<B>& g) {
     }
   });
 }
-
-}  // namespace detail
 
 // The low-rank block Δ(x) = (α/R) (x A) B with A (in,R) and B (R,out). A starts uniform in ±1/√in, B at zero: a fresh block
 // changes nothing.
@@ -124,7 +120,7 @@ struct Mixture {
         u = matmul(x, active == 1 ? a[0] : concat_columns(a));
       }
       const Tensor<B> up = active == 1 ? b[0] : concat_rows(b);  // (E·R,out)
-      return y + matmul(detail::scale_blocks(u, flow.gates), up) * static_cast<typename B::Scalar>(scale);
+      return y + matmul(scale_blocks(u, flow.gates), up) * static_cast<typename B::Scalar>(scale);
     }
 
     void grow(Index in, Index out, const Config& config, const Rng& rng) {

@@ -35,7 +35,7 @@ struct RoutedLoRA {
         b.push_back(expert.b);
       }
       const Tensor<B> u = matmul(x, concat_columns(a));  // (N,T,E·R)
-      return y + matmul(detail::scale_blocks(u, p), concat_rows(b)) * static_cast<typename B::Scalar>(scale);
+      return y + matmul(scale_blocks(u, p), concat_rows(b)) * static_cast<typename B::Scalar>(scale);
     }
 
     void grow(Index in, Index out, const Config& config, const Rng& rng) {
