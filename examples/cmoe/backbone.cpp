@@ -107,7 +107,7 @@ void cached(Model& model, const char* name, const Pretraining& how, Progress& pr
   }
   pretrain(model, name, how, progress);
   try {
-    fs::create_directories(path.parent_path());
+    make_folder(path.parent_path());
     save_parameters(path, model, {{"format", "cmoe"}, {"model", name}});
   } catch (const std::exception& error) {
     progress.keep("the trained model could not be cached, the next run trains it again: " + std::string(error.what()));

@@ -63,7 +63,7 @@ bool end_run(ComparedResult& run, Progress& progress) {
 int compare(const CompareOptions& o) {
   Comparison comparison{compare_plan(o), o.each.out, o.command, {}};
   take_up(comparison, o.each.resume);
-  fs::create_directories(comparison.out);
+  make_folder(comparison.out);
   if (o.each.resume) read_back(comparison);
   write_comparison(comparison);
   const std::size_t count = comparison.plan.runs.size();

@@ -80,7 +80,7 @@ RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& 
   }
   const std::vector<EncodedTask> texts = ability_texts(o.ability, tokenizer, encoding);
   const RunConfig config = run_config(o, method.settings, plain_text);
-  fs::create_directories(checkpoint.parent_path());
+  make_folder(checkpoint.parent_path());
 
   const auto write_run = [&](bool finished) {
     write_run_json(o, {names, parameter_count(learner.model()), hash(learner.model()), finished}, config, state);
@@ -114,7 +114,7 @@ RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& 
   outcome.facts = run_facts(o);
   if (!outcome.finished) return outcome;
   for (const std::string& term : log.silent_terms()) progress.keep("warning: the loss term '" + term + "' was 0 during the whole run");
-  fs::create_directories(out / "adapter");
+  make_folder(out / "adapter");
   save_parameters(out / "adapter" / "adapter.safetensors", learner.model(), {{"format", "cmoe adapter 1"}, {"method", o.method}},
                   [&](const std::string& name) {
                     return !method.settings.deltas || name.find(".delta.") != std::string::npos || name.rfind("gate.", 0) == 0 || name.rfind("prefix.", 0) == 0;

@@ -1,4 +1,4 @@
-// A baseline that was stopped and went on from its checkpoint has the same bits as one that ran through.
+// A learner that was stopped and went on from its checkpoint has the same bits as one that ran through.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -9,6 +9,9 @@
 #include "cmoe/continual/baselines/lwf.hpp"
 #include "cmoe/continual/baselines/moelora.hpp"
 #include "cmoe/continual/baselines/progressive_prompts.hpp"
+#include "cmoe/continual/dapt_learner.hpp"
+#include "cmoe/continual/pmoe_learner.hpp"
+#include "cmoe/continual/seta_learner.hpp"
 #include "cmoe/io/checkpoint.hpp"
 #include "continual/small_stream.hpp"
 
@@ -70,4 +73,16 @@ TEST_CASE("O-LoRA, InfLoRA and MoE-LoRA resume to the bit") {
 TEST_CASE("progressive prompts and L2P resume to the bit") {
   check_resumes([] { return AnyLearner<B>(ProgressivePrompts<B>(model<PromptedLlama>(), Rng(2))); });
   check_resumes([] { return AnyLearner<B>(L2P<B>(model<PooledPromptLlama>(), {}, Rng(2))); });
+}
+
+TEST_CASE("PMoE with anchored shallow layers, DAPT with generated prompts and SETA with a trained router resume to the bit") {
+  check_resumes([] {
+    auto config = small::sizes<PMoE::Config>({.tasks = 3, .symbols = 4}, 16);
+    config.boundary = 1;
+    return AnyLearner<B>(PMoELearner<B>({config, Rng(1)}, {.shallow = ShallowPolicy::anchored, .memory_share = 0.2, .memory_batch = 4}, Rng(2)));
+  });
+  check_resumes([] {
+    return AnyLearner<B>(DaptLearner<B, DaptMean>(model<DaptMean>(), {.memory_share = 0.2, .pseudo = PseudoSource::generated, .generator = {.steps = 3}}, Rng(2)));
+  });
+  check_resumes([] { return AnyLearner<B>(SetaLearner<B, Seta>(model<Seta>(), {.probe_batches = 2, .memory_share = 0.2, .fisher_samples = 3}, Rng(2))); });
 }

@@ -52,12 +52,14 @@ class ModuleFormerLearner {
   }
 
   Loss<B> loss(const Batch<B>& batch, Index task, Index step) {
+    Flow<B> flow = batch.flow();
+    flow.training = true;  // routers explore, if they are set to
+    flow.dropout_key = rng_.fork("exploration").fork(static_cast<std::uint64_t>(task)).fork(static_cast<std::uint64_t>(step)).next64();
     if (!config_.gated) {
-      Loss<B> loss = language_loss(model_(batch.ids, batch.flow()), batch);
+      Loss<B> loss = language_loss(model_(batch.ids, flow), batch);
       replay_.add_loss(loss, model_, step);
       return loss;
     }
-    Flow<B> flow = batch.flow();
     const Tensor<B> state = model_.shallow_state(batch.ids, flow);
     const Tensor<B> query = model_.gate.query(state, flow);
     flow.gates = oracle_gates<B>(batch.ids.shape()[0], task + 1, task);

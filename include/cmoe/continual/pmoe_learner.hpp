@@ -86,7 +86,7 @@ class PMoELearner {
       if (!analytic) loss.add("router", router_loss(query, batch, task, step), config_.router_weight);
       if (config_.replay_weight > 0) replay_.add_loss(loss, model_, step, config_.replay_weight);
       if (config_.orthogonal_weight > 0) loss.add("orthogonal", orthogonal(task), config_.orthogonal_weight);
-      if (config_.shallow == ShallowPolicy::anchored) loss.add("anchor", anchor().loss(model_), config_.anchor_weight);
+      if (config_.shallow == ShallowPolicy::anchored) loss.add("anchor", anchor_.loss(model_), config_.anchor_weight);
     }
     return loss;
   }
@@ -109,6 +109,7 @@ class PMoELearner {
   }
 
   LearnerState<B>& state() { return state_; }
+  void restored() { read_anchor(); }
   Flow<B> flow(const Batch<B>& batch, Index) const { return batch.flow(); }
   // The same with the task known: what perfect routing would score.
   Flow<B> oracle_flow(const Batch<B>& batch, Index task) const {
@@ -189,13 +190,12 @@ class PMoELearner {
     return total;
   }
 
-  Anchor<B> anchor() const {
-    Anchor<B> a;
+  void read_anchor() {
+    anchor_ = {};
     for (const auto& [name, array] : state_.arrays) {
-      if (name.rfind("anchor.centre.", 0) == 0) a.centre.emplace(name.substr(14), array);
-      if (name.rfind("anchor.weight.", 0) == 0) a.weight.emplace(name.substr(14), array);
+      if (name.rfind("anchor.centre.", 0) == 0) anchor_.centre.emplace(name.substr(14), array);
+      if (name.rfind("anchor.weight.", 0) == 0) anchor_.weight.emplace(name.substr(14), array);
     }
-    return a;
   }
 
   // Elastic weight consolidation of the shallow LoRA: merged over the tasks, so that one anchor holds all.
@@ -219,9 +219,9 @@ class PMoELearner {
     for_each_param(model_, [&](const std::string& name, Param<B>& p) {
       if (std::find(deep_trained.begin(), deep_trained.end(), name) != deep_trained.end()) p.unfreeze();
     });
-    const Anchor<B> all = task == 0 ? fresh : merged(anchor(), fresh);
-    for (const auto& [name, array] : all.centre) state_.arrays["anchor.centre." + name] = array;
-    for (const auto& [name, array] : all.weight) state_.arrays["anchor.weight." + name] = array;
+    anchor_ = task == 0 ? fresh : merged(anchor_, fresh);
+    for (const auto& [name, array] : anchor_.centre) state_.arrays["anchor.centre." + name] = array;
+    for (const auto& [name, array] : anchor_.weight) state_.arrays["anchor.weight." + name] = array;
   }
 
   Model model_;
@@ -229,6 +229,7 @@ class PMoELearner {
   Rng rng_;
   ReplayMemory replay_;
   LearnerState<B> state_;
+  Anchor<B> anchor_;                           // of the shallow layers; the state holds it too
   std::vector<std::vector<Sequence>> memory_;  // one list a task: prompts and one id more
   std::vector<Tensor<B>> remembered_;          // (queries,C) for each past task
 };

@@ -210,6 +210,7 @@ class SetaLearner {
   void build_parts(const std::vector<std::vector<Index>>& source, bool carry) {
     using Part = typename Recipe::DeepDelta::template On<B>::Part;
     std::map<std::string, Array<B>> fisher;
+    const PartNames part_name = part_names();
     Index offset = 0;
     model_.for_each_deep_map([&](auto& map) {
       const Index in = map.base.in(), out = map.base.out(), count = Carrier::count(in, out), width = Carrier::width(in, out);
@@ -261,16 +262,21 @@ class SetaLearner {
     state_.arrays.merge(fisher);
   }
 
-  // The name under which the model's visit() reports the values of a part.
-  template <class Map>
-  std::string part_name(const Map& map, std::size_t part) const {
-    const std::string suffix = ".delta.experts." + std::to_string(part) + ".values";
-    std::string found;
-    std::string base;
+  // The names under which the model's visit() reports the values of parts: of each map, by where its weight lies.
+  struct PartNames {
+    std::map<const Real*, std::string> maps;
+    template <class Map>
+    std::string operator()(const Map& map, std::size_t part) const {
+      return maps.at(map.base.weight.data()) + ".delta.experts." + std::to_string(part) + ".values";
+    }
+  };
+  PartNames part_names() const {
+    const std::string end = ".base.weight";
+    PartNames names;
     for_each_param(model_, [&](const std::string& name, const Param<B>& p) {
-      if (&p == &map.base.weight) base = name.substr(0, name.size() - std::string(".base.weight").size());
+      if (name.ends_with(end)) names.maps.emplace(p.data(), name.substr(0, name.size() - end.size()));
     });
-    return base + suffix;
+    return names;
   }
 
   void set_trained(Index task) {
@@ -295,6 +301,7 @@ class SetaLearner {
       double strength;
     };
     std::vector<Shared> all;
+    const PartNames part_name = part_names();
     model_.for_each_deep_map([&](auto& map) {
       for (std::size_t p = 0; p < map.delta.parts.size(); ++p) {
         const auto& part = map.delta.parts[p];
@@ -304,7 +311,7 @@ class SetaLearner {
         const Array<B>& fisher = state_.array("fisher." + name);
         for (const Real f : fisher.values()) total += static_cast<double>(f);
         entries += fisher.size();
-        all.push_back({name, part.values.value().copy(), fisher, strength(expert, part.expert, task)});
+        all.push_back({name, part.values.value().copy(), fisher, strength(expert, task)});
       }
     });
     for (const Shared& s : all) {
@@ -321,7 +328,7 @@ class SetaLearner {
   }
 
   // λ_e: λ₀, or λ₀ (users − 1)^κ (1 + u_e) with u_e the expert's mean routing mass over past tasks; users are the old ones and this task.
-  double strength(const SparseExpert& expert, Index, Index task) const {
+  double strength(const SparseExpert& expert, Index task) const {
     if (config_.losses == SetaLosses::constant) return config_.anchor_weight;
     double mass = 0;
     for (Index t = 0; t < task; ++t) {

@@ -211,4 +211,11 @@ void write_file_atomically(const Path& path, Fill&& fill) {
   writer.commit();
 }
 
+// Makes the folder and those above it, where they are missing. throws Error (file)
+inline void make_folder(const Path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) detail::fail_file(path, "cannot make the folder", error.value());
+}
+
 }  // namespace cmoe

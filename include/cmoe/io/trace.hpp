@@ -55,9 +55,7 @@ inline void write_trace_task(const Path& stream, const Task& task) {
   check(!task.train.empty() && !task.test.empty(), ErrorKind::config, "write_trace_task: task '", task.name,
         "' has no training or no test items");
   const Path folder = stream / task.name;
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) detail::fail_file(folder, "cannot make the folder", error.value());
+  make_folder(folder);
   const auto quoted = [&](const std::string& text) {
     check_utf8(text, "write_trace_task: task '" + task.name + "'");
     return Json(text).dump();
