@@ -21,7 +21,7 @@ struct RotaryScaling {
   Kind kind = Kind::none;
   double factor = 1, low_frequency = 1, high_frequency = 4;
   Index context = 8192;          // positions before the scaling
-  std::vector<double> divisors;  // (D/2)
+  std::vector<double> divisors = {};  // (D/2)
 
   // throws Error if a number makes no sense for heads of this size
   void validate(Index head_size) const {
