@@ -1,6 +1,7 @@
 // Stored tensors into a decoder of the Llama family: every shape is checked before the model is made.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <functional>
 #include <optional>
@@ -49,30 +50,37 @@ bool all_finite(std::span<const Real> values) {
   return highest < exponent;
 }
 
-// All of a stored tensor, turned if it is stored so. Blocks of rows go through a small buffer: no second copy of the matrix.
-template <class Real>
-void read_stored(const TensorSource<Real>& source, const StoredName& stored, const Shape& shape, Index adjacent_head, std::vector<Real>& out) {
+// Fills a parameter from a stored tensor. Blocks of rows go through small buffers, and only what is turned through a whole one
+// (`turned`, kept for the next tensor).
+template <class B, class Real = typename B::Scalar>
+void fill_stored(Param<B>& p, const TensorSource<Real>& source, const StoredName& stored, Index adjacent_head, std::vector<Real>& turned) {
+  constexpr Index block_rows = 32;
+  const Shape shape = stored.shape(p.shape());
   const Index rows = shape.rows(), cols = shape.cols();
-  out.resize(static_cast<std::size_t>(shape.size()));
-  parallel_for(rows, 32, [&](Index first, Index last) {
-    const auto count = static_cast<std::size_t>((last - first) * cols);
-    std::vector<Real> block(stored.transposed || adjacent_head > 0 ? count : 0);
-    const std::span<Real> values = block.empty() ? std::span(out).subspan(static_cast<std::size_t>(first * cols), count) : std::span(block);
-    source.read(stored.name, first, last, values);
-    check(all_finite<Real>(values), ErrorKind::numeric, source.name, ": tensor '", stored.name, "' holds a number in rows ", first, " to ", last - 1,
+  const auto place = [&](Index row) { return adjacent_head > 0 ? row_in_halves(row, adjacent_head) : row; };
+  if (stored.transposed) turned.resize(std::max(turned.size(), static_cast<std::size_t>(shape.size())));
+  parallel_for(rows, block_rows, [&](Index first, Index last) {
+    const Index count = last - first;
+    std::vector<Real> block(static_cast<std::size_t>(count * cols));
+    source.read(stored.name, first, last, std::span(block));
+    check(all_finite<Real>(block), ErrorKind::numeric, source.name, ": tensor '", stored.name, "' holds a number in rows ", first, " to ", last - 1,
           " that is not finite; the file is damaged or its training diverged");
-    if (block.empty()) return;
-    const auto place = [&](Index row) { return adjacent_head > 0 ? row_in_halves(row, adjacent_head) : row; };
-    if (!stored.transposed) {  // a vector: the elements are what moves
-      for (Index c = 0; c < cols; ++c) out[static_cast<std::size_t>(place(c))] = block[static_cast<std::size_t>(c)];
-      return;
+    if (stored.transposed) {
+      std::array<Index, block_rows> places{};
+      for (Index r = 0; r < count; ++r) places[static_cast<std::size_t>(r)] = place(first + r);
+      for (Index c = 0; c < cols; ++c)
+        for (Index r = 0; r < count; ++r)
+          turned[static_cast<std::size_t>(c * rows + places[static_cast<std::size_t>(r)])] = block[static_cast<std::size_t>(r * cols + c)];
+    } else {
+      if (adjacent_head > 0) {  // a vector: its elements are what moves
+        std::vector<Real> moved(block.size());
+        for (Index c = 0; c < cols; ++c) moved[static_cast<std::size_t>(place(c))] = block[static_cast<std::size_t>(c)];
+        block = std::move(moved);
+      }
+      B::upload(count * cols, block.data(), p.data() + first * cols);
     }
-    Index places[32];
-    for (Index r = first; r < last; ++r) places[r - first] = place(r);
-    for (Index c = 0; c < cols; ++c)
-      for (Index r = 0; r < last - first; ++r)
-        out[static_cast<std::size_t>(c * rows + places[r])] = block[static_cast<std::size_t>(r * cols + c)];
   });
+  if (stored.transposed) p.assign(std::span(turned).first(static_cast<std::size_t>(shape.size())));
 }
 
 // Whether a parameter holds queries or keys, whose rows follow the rotary layout.
@@ -87,20 +95,19 @@ inline bool rotated(const std::string& ours) {
 template <class B>
 void load_llama(Llama::On<B>& model, const TensorSource<typename B::Scalar>& source, Naming naming = Naming::hugging_face,
                 bool adjacent = false) {
-  std::vector<typename B::Scalar> values;
+  std::vector<typename B::Scalar> turned;
   for_each_param(model, [&](const std::string& ours, Param<B>& p) {
     const StoredName stored = llama_name(ours, naming);
     const Shape wanted = stored.shape(p.shape());
     const auto found = source.shape(stored.name);
     check(found.has_value(), ErrorKind::format, source.name, ": no tensor '", stored.name, "'");
     check(*found == wanted, ErrorKind::format, source.name, ": tensor '", stored.name, "' is ", *found, ", expected ", wanted);
-    detail::read_stored(source, stored, wanted, adjacent && detail::rotated(ours) ? model.config.head() : 0, values);
-    p.assign(values);
+    detail::fill_stored(p, source, stored, adjacent && detail::rotated(ours) ? model.config.head() : 0, turned);
   });
 }
 
-// The decoder of these sizes out of a source; nothing is allocated before every tensor was found with its shape. `tensors` is how
-// many the source holds that a decoder may have: one more than the sizes ask for is refused, `first_unknown` names it.
+// The decoder of these sizes out of a source; nothing is allocated before every tensor was found with its shape. `tensors` are the
+// names of all that the source holds and should be used. throws as load_llama, and (format) for a tensor that has no place
 template <class B>
 Llama::On<B> make_llama(const DecoderConfig& sizes, const TensorSource<typename B::Scalar>& source, const std::vector<std::string>& tensors,
                         Naming naming = Naming::hugging_face, bool adjacent = false) {
