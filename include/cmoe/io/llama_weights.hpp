@@ -125,7 +125,7 @@ Llama::On<B> make_llama(const DecoderConfig& sizes, const TensorSource<typename 
           "' has no place in a decoder of these sizes");
   Llama::Config config;
   static_cast<DecoderConfig&>(config) = sizes;
-  Llama::On<B> model(config);
+  Llama::On<B> model(config, Rng(0), Pretrained::unfilled);
   load_llama<B>(model, source, naming, adjacent);
   return model;
 }

@@ -34,18 +34,18 @@ typename Kind::Config attention_config(const DecoderConfig& c, Index room) {
   else return {};
 }
 
-// A block's maps: query, key, value, output, gate, up, down. Without a random sequence they are not yet filled.
+// A block's maps: query, key, value, output, gate, up, down.
 template <class B>
-void make_maps(const DecoderConfig& config, const Rng* rng, const std::array<Linear<B>*, 7>& maps) {
+void make_maps(const DecoderConfig& config, const Rng& rng, Pretrained weights, const std::array<Linear<B>*, 7>& maps) {
   const Index c = config.width, d = config.head(), f = config.hidden, q = config.heads * d, kv = config.kv_heads * d;
   const std::array<std::pair<Index, Index>, 7> sizes = {{{c, q}, {c, kv}, {c, kv}, {q, c}, {c, f}, {c, f}, {f, c}}};
   const std::array<const char*, 7> names = {"query", "key", "value", "output", "gate", "up", "down"};
   for (std::size_t i = 0; i < maps.size(); ++i) {
     const auto [in, out] = sizes[i];
-    *maps[i] = rng ? Linear<B>(in, out, rng->fork(names[i])) : Linear<B>(in, out);
+    *maps[i] = weights == Pretrained::drawn ? Linear<B>(in, out, rng.fork(names[i])) : Linear<B>(in, out);
     if (i < 3 && config.qkv_bias) maps[i]->bias = Param<B>({out});
   }
-  if (!rng) return;
+  if (weights == Pretrained::unfilled) return;
   // Maps that end in the residual stream start smaller, so that its variance does not grow with depth.
   const auto residual = static_cast<typename B::Scalar>(1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
   for (Linear<B>* map : {maps[3], maps[6]}) {
@@ -87,9 +87,20 @@ struct Adapted {
     RmsNorm<B> norm;
     Linear<B> head;  // empty if the output is tied to the embedding
 
-    On(const Config& c, const Rng& rng) : On(c, &rng) {}
-    // The pretrained weights are not yet filled: for readers of files, which assign every one.
-    explicit On(const Config& c) : On(c, nullptr) {}
+    On(const Config& c, const Rng& rng, Pretrained weights = Pretrained::drawn)
+        : config((c.validate(), c)),
+          gate(c.width, c.gate, rng.fork("gate")),
+          norm(c.width, c.norm_epsilon) {
+      check(c.boundary >= 0 && c.boundary <= c.layers, ErrorKind::config, "adapted: boundary ", c.boundary, " of ", c.layers, " layers");
+      const bool drawn = weights == Pretrained::drawn;
+      embedding = drawn ? Embedding<B>(c.vocabulary, c.width, rng.fork("embedding")) : Embedding<B>(c.vocabulary, c.width);
+      for (Index l = 0; l < c.layers; ++l) {
+        const Rng mine = rng.fork("layers").fork(static_cast<std::uint64_t>(l));
+        if (l < c.boundary) shallow.push_back(make<ShallowDelta>(mine, weights));
+        else deep.push_back(make<DeepDelta>(mine, weights));
+      }
+      if (!c.tied) head = drawn ? Linear<B>(c.width, c.vocabulary, rng.fork("head")) : Linear<B>(c.width, c.vocabulary);
+    }
 
     // Adds what a new task needs: a delta where there should be one, a masked row in the gate.
     void add_task(const Rng& rng) {
@@ -165,20 +176,6 @@ struct Adapted {
     }
 
    private:
-    On(const Config& c, const Rng* rng)
-        : config((c.validate(), c)),
-          embedding(rng ? Embedding<B>(c.vocabulary, c.width, rng->fork("embedding")) : Embedding<B>(c.vocabulary, c.width)),
-          gate(c.width, c.gate, (rng ? *rng : Rng(0)).fork("gate")),
-          norm(c.width, c.norm_epsilon) {
-      check(c.boundary >= 0 && c.boundary <= c.layers, ErrorKind::config, "adapted: boundary ", c.boundary, " of ", c.layers, " layers");
-      for (Index l = 0; l < c.layers; ++l) {
-        const Rng mine = (rng ? *rng : Rng(0)).fork("layers").fork(static_cast<std::uint64_t>(l));
-        if (l < c.boundary) shallow.push_back(make<ShallowDelta>(rng ? &mine : nullptr));
-        else deep.push_back(make<DeepDelta>(rng ? &mine : nullptr));
-      }
-      if (!c.tied) head = rng ? Linear<B>(c.width, c.vocabulary, rng->fork("head")) : Linear<B>(c.width, c.vocabulary);
-    }
-
     // The attention of one more block. Kinds without parameters are copied: all blocks share one rotary table.
     auto attention() const {
       using KindOn = typename Kind::template On<B>;
@@ -190,7 +187,7 @@ struct Adapted {
     }
 
     template <class D>
-    Block<D> make(const Rng* rng) const {
+    Block<D> make(const Rng& rng, Pretrained weights) const {
       const Index c = config.width, d = config.head();
       Block<D> block;
       block.mix_norm = RmsNorm<B>(c, config.norm_epsilon);
@@ -200,7 +197,7 @@ struct Adapted {
       block.mix.head_size = d;
       block.mix.kind = attention();
       if (config.head_norm) block.mix.query_norm = RmsNorm<B>(d, config.norm_epsilon), block.mix.key_norm = RmsNorm<B>(d, config.norm_epsilon);
-      detail::make_maps<B>(config, rng, {&block.mix.query.base, &block.mix.key.base, &block.mix.value.base, &block.mix.output.base,
+      detail::make_maps<B>(config, rng, weights, {&block.mix.query.base, &block.mix.key.base, &block.mix.value.base, &block.mix.output.base,
                                          &block.feed.gate.base, &block.feed.up.base, &block.feed.down.base});
       return block;
     }

@@ -44,6 +44,10 @@ struct DecoderConfig {
   }
 };
 
+// Whether the pretrained weights of a new model are drawn, or left without values for whoever assigns every one: readers of files,
+// copy_parameters, share_parameters.
+enum class Pretrained { drawn, unfilled };
+
 // What a model gives for ids (N,T): scores of the next token, and the sum of its auxiliary losses (empty: it has none).
 template <class B>
 struct Scores {
