@@ -107,7 +107,7 @@ int inspect_gguf(const std::string& path, bool json) {
   for (const auto& [key, value] : file.metadata()) {
     Json& entry = head["metadata." + key];
     if (value.type == GgufType::list) entry = "list of " + std::to_string(value.count);
-    else if (value.type == GgufType::text) entry = find_invalid_utf8(as_text(value.bytes)) == std::string_view::npos ? as_text(value.bytes) : "not UTF-8";
+    else if (value.type == GgufType::text) entry = json && find_invalid_utf8(as_text(value.bytes)) == std::string_view::npos ? std::string(as_text(value.bytes)) : printable(as_text(value.bytes), 120);
     else if (value.type == GgufType::boolean) entry = *file.optional<bool>(key);
     else if (value.type == GgufType::f32 || value.type == GgufType::f64) entry = *file.optional<double>(key);
     else if (value.type == GgufType::u64) entry = *file.optional<std::uint64_t>(key);

@@ -97,8 +97,8 @@ inline void six_bit_pair(const std::uint8_t* s, int group, float& scale, float& 
     scale *= real(s[group] & 63u);
     least *= real(s[group + 4] & 63u);
   } else {
-    scale *= real((s[group + 4] & 15u) | (s[group - 4] >> 6u) << 4);
-    least *= real(s[group + 4] >> 4u | (s[group] >> 6u) << 4);
+    scale *= real((s[group + 4] & 15u) | (s[group - 4] & 192u) >> 2);
+    least *= real(s[group + 4] >> 4u | (s[group] & 192u) >> 2);
   }
 }
 
