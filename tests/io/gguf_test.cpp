@@ -184,3 +184,38 @@ TEST_CASE("a GGUF file whose mathematics is another's is refused with the key, a
   const auto other = refusal([] { gguf_decoder_config(Gguf::parse(GgufFile().add("general.architecture", std::string("gemma")).build(), "x.gguf")); });
   CHECK(has(other.text, "gemma"));
 }
+
+TEST_CASE("blocks are decoded as worked by hand") {
+  const auto decode = [](std::uint32_t type, std::string bytes) {
+    const BlockType& block = *block_type(type);
+    REQUIRE(std::cmp_equal(bytes.size(), block.bytes));
+    std::vector<float> out(static_cast<std::size_t>(block.numbers));
+    dequantise(block, as_bytes(bytes), out);
+    return out;
+  };
+  const auto half = [](float value) {
+    std::string out;
+    put(out, to_half(value));
+    return out;
+  };
+  const std::string nibbles(16, '\x4F');  // low 15, high 4
+  const auto q4_0 = decode(2, half(0.5F) + nibbles), q4_1 = decode(3, half(0.5F) + half(-3) + nibbles);
+  CHECK((q4_0[0] == 3.5F && q4_0[15] == 3.5F && q4_0[16] == -2 && q4_0[31] == -2));
+  CHECK((q4_1[0] == 4.5F && q4_1[16] == -1));
+  const auto q5_0 = decode(6, half(1) + std::string("\x01\0\x01\0", 4) + nibbles), q5_1 = decode(7, half(1) + half(2) + std::string("\x01\0\x01\0", 4) + nibbles);
+  CHECK((q5_0[0] == 15 && q5_0[1] == -1 && q5_0[16] == 4 && q5_0[17] == -12));  // bit 0 and bit 16 are set
+  CHECK((q5_1[0] == 33 && q5_1[1] == 17 && q5_1[16] == 22 && q5_1[17] == 6));
+  const auto q8_0 = decode(8, half(0.25F) + std::string(31, '\x02') + "\x80");
+  CHECK((q8_0[0] == 0.5F && q8_0[31] == -32));
+  const auto q2 = decode(10, std::string(16, '\x21') + std::string(64, '\xE4') + half(3) + half(0.5F));  // scale 1, minimum 2; quants 0 1 2 3
+  CHECK((q2[0] == -1 && q2[32] == 2 && q2[64] == 5 && q2[96] == 8 && q2[128] == -1));
+  const auto q3 = decode(11, std::string(32, '\x01') + std::string(64, '\xE4') + std::string(8, '\x11') + std::string(4, '\xAA') + half(1));  // scales 33 - 32
+  CHECK((q3[0] == 0 && q3[32] == -3 && q3[64] == -2 && q3[96] == -1 && q3[128] == -4));
+  const std::string pairs = std::string(4, '\x42') + std::string(4, '\x83') + std::string(4, '\x51');  // scales 2 and 17, minima 3 and 37
+  const auto q4 = decode(12, half(1) + half(2) + pairs + std::string(128, '\x4F'));
+  CHECK((q4[0] == 24 && q4[32] == 2 && q4[128] == 17 * 15 - 74 && q4[160] == 17 * 4 - 74));
+  const auto q5 = decode(13, half(1) + half(2) + pairs + std::string(32, '\x01') + std::string(128, '\x4F'));
+  CHECK((q5[0] == 56 && q5[32] == 2));  // only the first group has its fifth bit
+  const auto q6 = decode(14, std::string(128, '\x4F') + std::string(64, '\x1B') + std::string(16, '\xFE') + half(1));  // scale -2; high bits 3 2 1 0
+  CHECK((q6[0] == -2 * (15 + 48 - 32) && q6[32] == -2 * (15 + 32 - 32) && q6[64] == -2 * (4 + 16 - 32) && q6[96] == -2 * (4 - 32)));
+}

@@ -15,6 +15,7 @@ struct GgufVocabulary {
   std::vector<std::string> merges;  // "left right", best first
   std::optional<Id> begin, end, end_of_turn, unknown, padding;
   std::optional<bool> add_begin, add_end, add_space, remove_extra_spaces;
+  std::string charsmap;             // precompiled_charsmap of t5: how texts are normalised
   std::string chat_template;        // text of whoever made the file: never to be executed
 };
 
@@ -29,6 +30,8 @@ inline GgufVocabulary gguf_vocabulary(const Gguf& file) {
   v.scores = file.optional<std::vector<float>>(key("scores")).value_or(std::vector<float>());
   v.types = file.optional<std::vector<std::int32_t>>(key("token_type")).value_or(std::vector<std::int32_t>());
   v.merges = file.optional<std::vector<std::string>>(key("merges")).value_or(std::vector<std::string>());
+  const auto map = file.optional<std::vector<std::uint8_t>>(key("precompiled_charsmap")).value_or(std::vector<std::uint8_t>());
+  v.charsmap.assign(map.begin(), map.end());
   v.chat_template = file.optional<std::string>("tokenizer.chat_template").value_or("");
   const std::size_t count = v.tokens.size();
   check(count > 0 && count <= std::size_t{1} << 24, ErrorKind::format, name, ": a vocabulary of ", count, " tokens");

@@ -30,12 +30,15 @@ constexpr Index row_in_halves(Index row, Index head_size) {
   return row - within + within / 2 + within % 2 * (head_size / 2);
 }
 
-// A (rows,cols) matrix turned.
+// A (rows,cols) matrix turned, a band of rows at a time so that what is read stays in the cache.
 template <class Real>
 std::vector<Real> transposed(std::span<const Real> values, Index rows, Index cols) {
   std::vector<Real> out(values.size());
-  for (Index r = 0; r < rows; ++r)
-    for (Index c = 0; c < cols; ++c) out[static_cast<std::size_t>(c * rows + r)] = values[static_cast<std::size_t>(r * cols + c)];
+  constexpr Index band = 32;
+  for (Index first = 0; first < rows; first += band)
+    for (Index c = 0; c < cols; ++c)
+      for (Index r = first; r < std::min(rows, first + band); ++r)
+        out[static_cast<std::size_t>(c * rows + r)] = values[static_cast<std::size_t>(r * cols + c)];
   return out;
 }
 
