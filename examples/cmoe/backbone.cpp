@@ -126,8 +126,6 @@ bool is_gguf(const std::string& model) { return model.ends_with(".gguf"); }
 Llama::On<Backend> open_model(const std::string& model) {
   if (is_folder(model)) return read_hf_llama<Backend>(model);
   if (is_gguf(model)) return read_gguf_llama<Backend>(model);
-  check(model.ends_with(".bin"), ErrorKind::config, "--model ", model,
-        " is neither 'builtin' nor a GGUF FILE.gguf, a Hugging Face folder with a config.json, or a llama2.c FILE.bin");
   return make_llama<Backend>(read_llama2c(model));
 }
 
@@ -150,8 +148,10 @@ Backbone load_backbone(const ModelOptions& options, Progress& progress) {
     cached(model, "decoder", {.steps = pretraining_steps(2500)}, progress);
     return {"builtin", load_tokenizer(options), std::move(model)};
   }
-  Tokenizer tokenizer = load_tokenizer(options);
+  check(is_folder(options.model) || is_gguf(options.model) || options.model.ends_with(".bin"), ErrorKind::config, "--model ", options.model,
+        " is neither 'builtin' nor a GGUF FILE.gguf, a Hugging Face folder with a config.json, or a llama2.c FILE.bin");
   Llama::On<Backend> model = open_model(options.model);
+  Tokenizer tokenizer = load_tokenizer(options);
   const bool padded = !options.model.ends_with(".bin");  // tables of other files may be longer than the vocabulary
   check(padded ? tokenizer.size() <= model.vocabulary() : tokenizer.size() == model.vocabulary(), ErrorKind::config, "the tokenizer ", options.tokenizer, " has ",
         tokenizer.size(), " tokens, ", options.model, " has ", model.vocabulary());

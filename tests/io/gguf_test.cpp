@@ -54,6 +54,9 @@ TEST_CASE("qwen2 and qwen3 files keep their rows, biases and head norms") {
     const auto read = make_llama<B>(Gguf::parse(samples::gguf(model).build(), "x.gguf"));
     CHECK(hash(read) == hash(model));
     CHECK(read.config.head() == model.config.head());
+    const auto wide = make_llama<Cpu<double>>(Gguf::parse(samples::gguf(model).build(), "x.gguf"));
+    const auto narrow = model.deep[1].feed.down.base.weight.values();
+    CHECK(wide.deep[1].feed.down.base.weight.values() == std::vector<double>(narrow.begin(), narrow.end()));
   }
 }
 
