@@ -55,3 +55,17 @@ TEST_CASE("merging refuses a delta that is no matrix, and gates for more than on
                        Error);
   CHECK_THROWS_AS(merged(adapted<PMoE>(true, 3), Tensor<B>({2, 2}, {0.3, 0.7, 0.3, 0.7})), Error);
 }
+
+TEST_CASE("a model whose pretrained weights were left unfilled is the drawn one once they are copied") {
+  const auto backbone = adapted<Llama>(true, 5);
+  const auto with = [&](Pretrained weights) {
+    PMoE::Config c;
+    static_cast<DecoderConfig&>(c) = backbone.config;
+    c.boundary = 1;
+    PMoE::On<B> model(c, Rng(9), weights);
+    copy_parameters(backbone, model);
+    model.add_task(Rng(1));
+    return hash(model);
+  };
+  CHECK(with(Pretrained::drawn) == with(Pretrained::unfilled));
+}
