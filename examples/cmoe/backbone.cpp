@@ -5,7 +5,8 @@
 
 #include "cmoe/continual/skills.hpp"
 #include "cmoe/io/checkpoint.hpp"
-#include "cmoe/io/llama_weights.hpp"
+#include "cmoe/io/gguf_llama.hpp"
+#include "cmoe/io/hf_folder.hpp"
 #include "cmoe/train/step.hpp"
 #include "interrupt.hpp"
 #include "modules.hpp"
@@ -119,12 +120,23 @@ Index pretraining_steps(Index usual) {  // CMOE_BUILTIN_STEPS: shorter for tests
   return wanted ? std::max<Index>(1, std::atoll(wanted)) : usual;
 }
 
+bool is_folder(const std::string& model) { return fs::exists(fs::path(model) / "config.json"); }
+bool is_gguf(const std::string& model) { return model.ends_with(".gguf"); }
+
+Llama::On<Backend> open_model(const std::string& model) {
+  if (is_folder(model)) return read_hf_llama<Backend>(model);
+  if (is_gguf(model)) return read_gguf_llama<Backend>(model);
+  return make_llama<Backend>(read_llama2c(model));
+}
+
 }  // namespace
 
 Tokenizer load_tokenizer(const ModelOptions& options) {
   if (options.model == "builtin") return ByteTokenizer();
   if (is_moduleformer_folder(options.model)) return open_moduleformer_tokenizer(options);
-  check(!options.tokenizer.empty(), ErrorKind::config, options.model, " holds no tokenizer; name it with --tokenizer FILE");
+  check(!options.tokenizer.empty(), ErrorKind::config, options.model,
+        is_folder(options.model) || is_gguf(options.model) ? ": a tokenizer file is needed, the one that comes with the model is not read; name one with --tokenizer FILE"
+                                                           : " holds no tokenizer; name it with --tokenizer FILE");
   return Llama2cTokenizer::open(options.tokenizer);
 }
 
@@ -136,12 +148,14 @@ Backbone load_backbone(const ModelOptions& options, Progress& progress) {
     cached(model, "decoder", {.steps = pretraining_steps(2500)}, progress);
     return {"builtin", load_tokenizer(options), std::move(model)};
   }
-  check(options.model.ends_with(".bin"), ErrorKind::config, "--model ", options.model, " is neither 'builtin' nor a llama2.c FILE.bin");
-  const Llama2cModel file = read_llama2c(options.model);
+  check(is_folder(options.model) || is_gguf(options.model) || options.model.ends_with(".bin"), ErrorKind::config, "--model ", options.model,
+        " is neither 'builtin' nor a GGUF FILE.gguf, a Hugging Face folder with a config.json, or a llama2.c FILE.bin");
+  Llama::On<Backend> model = open_model(options.model);
   Tokenizer tokenizer = load_tokenizer(options);
-  check(tokenizer.size() == file.vocabulary, ErrorKind::config, options.tokenizer, " has ", tokenizer.size(), " tokens, ", options.model,
-        " has ", file.vocabulary);
-  return {options.model, std::move(tokenizer), make_llama<Backend>(file)};
+  const bool padded = !options.model.ends_with(".bin");  // tables of other files may be longer than the vocabulary
+  check(padded ? tokenizer.size() <= model.vocabulary() : tokenizer.size() == model.vocabulary(), ErrorKind::config, "the tokenizer ", options.tokenizer, " has ",
+        tokenizer.size(), " tokens, ", options.model, " has ", model.vocabulary());
+  return {options.model, std::move(tokenizer), std::move(model)};
 }
 
 ModuleFormer::On<Backend> load_moduleformer(const ModelOptions& options, Progress& progress) {

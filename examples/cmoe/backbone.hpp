@@ -18,7 +18,7 @@ struct Backbone {
   cmoe::Llama::On<Backend> model;
 };
 
-// `builtin`, or a llama2.c file with its tokenizer. throws cmoe::Error
+// `builtin`, a Hugging Face folder, a GGUF file, or a llama2.c file. throws cmoe::Error
 Backbone load_backbone(const ModelOptions& options, Progress& progress);
 
 // The tokenizer alone, without loading or training weights.

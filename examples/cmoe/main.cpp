@@ -14,8 +14,8 @@ namespace {
 using namespace program;
 
 void add_model(CLI::App& command, ModelOptions& o) {
-  command.add_option("--model", o.model, "builtin, a llama2.c FILE.bin, or a folder with a ModuleFormer")->capture_default_str();
-  command.add_option("--tokenizer", o.tokenizer, "the tokenizer of a llama2.c file");
+  command.add_option("--model", o.model, "builtin, FILE.gguf, a Hugging Face folder, a folder with a ModuleFormer, or a llama2.c FILE.bin")->capture_default_str();
+  command.add_option("--tokenizer", o.tokenizer, "the tokenizer of a model that brings none");
 }
 
 void add_windows(CLI::App& command, auto& o) {

@@ -5,7 +5,8 @@
 #include "backbone.hpp"
 #include "cmoe/continual/builtin_stream.hpp"
 #include "cmoe/io/checkpoint.hpp"
-#include "cmoe/io/llama2c.hpp"
+#include "cmoe/io/gguf.hpp"
+#include "cmoe/io/hf_folder.hpp"
 #include "cmoe/io/trace.hpp"
 #include "cmoe/io/utf8.hpp"
 #include "run.hpp"
@@ -86,11 +87,35 @@ int inspect_run(const fs::path& folder, bool json) {
   return print_listing(std::move(head), learnt, json);
 }
 
-// A folder as Hugging Face lays it out: its configuration, and the tensors of model.safetensors.
+// A folder as Hugging Face lays it out: its configuration, and the tensors of model.safetensors or its shards.
 int inspect_model(const fs::path& folder, bool json) {
   Json head = read_json(folder / "config.json");
   head["format"] = "folder";
-  return print_listing(std::move(head), listing(SafeTensors::open(folder / "model.safetensors")), json);
+  const TensorFolder tensors(folder);
+  std::vector<Listed> all;
+  for (const std::string& name : tensors.names()) {
+    const StoredTensor& t = *tensors.find(name);
+    all.push_back({name, std::string(name_of(t.dtype)), t.shape.text(), t.shape.size()});
+  }
+  return print_listing(std::move(head), all, json);
+}
+
+// A GGUF file: its metadata, of lists their lengths, and its tensors.
+int inspect_gguf(const std::string& path, bool json) {
+  const Gguf file = Gguf::open(path);
+  Json head = {{"file", path}, {"format", "gguf"}, {"version", file.version()}};
+  for (const auto& [key, value] : file.metadata()) {
+    Json& entry = head["metadata." + key];
+    if (value.type == GgufType::list) entry = "list of " + std::to_string(value.count);
+    else if (value.type == GgufType::text) entry = json && find_invalid_utf8(as_text(value.bytes)) == std::string_view::npos ? std::string(as_text(value.bytes)) : printable(as_text(value.bytes), 120);
+    else if (value.type == GgufType::boolean) entry = *file.optional<bool>(key);
+    else if (value.type == GgufType::f32 || value.type == GgufType::f64) entry = *file.optional<double>(key);
+    else if (value.type == GgufType::u64) entry = *file.optional<std::uint64_t>(key);
+    else entry = *file.optional<std::int64_t>(key);
+  }
+  std::vector<Listed> all;
+  for (const GgufTensor& t : file.tensors()) all.push_back({t.name, std::string(t.type->name), t.shape.text(), t.shape.size()});
+  return print_listing(std::move(head), all, json);
 }
 
 }  // namespace
@@ -99,7 +124,7 @@ int inspect(const std::string& path, bool json) {
   check(fs::exists(path), ErrorKind::file, path, ": no such file or folder");
   if (fs::is_directory(path)) {
     if (fs::exists(fs::path(path) / "config.json")) return inspect_model(path, json);
-    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path, ": no run.json and no config.json in it; a run folder, a model folder, a .bin or a .safetensors file is needed");
+    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path, ": no run.json and no config.json in it; a run folder, a model folder, a .bin, .gguf or .safetensors file is needed");
     return inspect_run(path, json);
   }
   if (path.ends_with(".safetensors")) {
@@ -108,6 +133,7 @@ int inspect(const std::string& path, bool json) {
     for (const auto& [key, value] : file.metadata()) head["metadata." + key] = value;
     return print_listing(std::move(head), listing(file), json);
   }
+  if (path.ends_with(".gguf")) return inspect_gguf(path, json);
   const Llama2cModel model = read_llama2c(path);
   std::vector<Listed> tensors;
   for (const NamedWeights& w : model.weights) tensors.push_back({w.name, "F32", w.shape.text(), w.shape.size()});

@@ -99,6 +99,7 @@
 #include "cmoe/models/decoder_config.hpp"  // sizes, and which of them make sense
 #include "cmoe/models/adapted.hpp"         // a pretrained decoder with deltas and a gate
 #include "cmoe/models/llama.hpp"           // the decoder without deltas
+#include "cmoe/models/merged.hpp"          // an adapted decoder as a plain one
 #include "cmoe/models/pmoe.hpp"            // PMoE: shallow LoRA, deep experts, one gate
 #include "cmoe/models/dapt.hpp"            // DAPT: a block and a key for each task
 #include "cmoe/models/seta.hpp"            // SETA: sparse experts, unique and shared

@@ -1,9 +1,13 @@
 cmoe_test(io unit io/file_test.cpp io/json_test.cpp io/safetensors_test.cpp io/llama2c_test.cpp io/tokenizer_test.cpp
   io/stream_test.cpp)
 cmoe_test(io_moduleformer unit io/moduleformer_test.cpp)
+cmoe_test(io_models unit io/hf_test.cpp io/gguf_test.cpp)
 cmoe_test(io_parity parity io/parity_test.cpp)
 
 # Damaged files are read under the sanitizers whatever the build type: what they find is the point of the test.
 cmoe_test(io_mutated unit io/mutated_files_test.cpp)
 target_compile_options(test_io_mutated PRIVATE -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
 target_link_options(test_io_mutated PRIVATE -fsanitize=address,undefined)
+cmoe_test(io_mutated_models unit io/mutated_models_test.cpp)
+target_compile_options(test_io_mutated_models PRIVATE -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
+target_link_options(test_io_mutated_models PRIVATE -fsanitize=address,undefined)

@@ -44,6 +44,25 @@ TEST_CASE("a model refuses a boundary outside its layers and an odd head size") 
   CHECK_THROWS_AS(Llama::On<B>(config, Rng(1)), Error);
 }
 
+TEST_CASE("biases and head norms are there only if the configuration asks for them, and add nothing to the other names") {
+  const auto names = [](bool bias, bool norm) {
+    Llama::Config config;
+    config.layers = 1, config.qkv_bias = bias, config.head_norm = norm;
+    const Llama::On<B> model(config, Rng(1));
+    std::vector<std::string> all;
+    for_each_param(model, [&](const std::string& name, const auto&) { all.push_back(name); });
+    return all;
+  };
+  const auto plain = names(false, false), qwen2 = names(true, false), qwen3 = names(false, true);
+  CHECK(plain.size() == 11);
+  CHECK(qwen2.size() == 14);
+  CHECK(qwen3.size() == 13);
+  for (const auto& variant : {qwen2, qwen3})
+    for (const std::string& name : plain) CHECK(std::count(variant.begin(), variant.end(), name) == 1);
+  CHECK(std::count(qwen2.begin(), qwen2.end(), "layers.0.mix.key.base.bias") == 1);
+  CHECK(std::count(qwen3.begin(), qwen3.end(), "layers.0.mix.query_norm.weight") == 1);
+}
+
 TEST_CASE("a modular model refuses routers and heads that cannot be") {
   const auto make = [](auto change) {
     ModuleFormer::Config c{.vocabulary = 10, .width = 8, .layers = 1};

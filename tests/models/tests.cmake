@@ -1,2 +1,2 @@
-cmoe_test(models unit models/generate_test.cpp models/config_test.cpp)
+cmoe_test(models unit models/generate_test.cpp models/config_test.cpp models/merged_test.cpp)
 cmoe_test(mixes unit models/mixes_test.cpp)

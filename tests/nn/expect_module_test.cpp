@@ -103,6 +103,16 @@ TEST_CASE("whole models are modules: Llama, PMoE with two tasks, ModuleFormer wi
   };
   expect_module<Llama::On<B>>([&] { return Llama::On<B>(decoder(Llama::Config{}), Rng(1)); },
                               [](const auto& m) { return m(ids, {}).logits; });
+  for (const bool bias : {true, false})  // as Qwen2 and as Qwen3
+    expect_module<Llama::On<B>>(
+        [&] {
+          Llama::Config c = decoder(Llama::Config{});
+          c.qkv_bias = bias;
+          c.head_norm = !bias;
+          c.head_size = 6;
+          return Llama::On<B>(c, Rng(1));
+        },
+        [](const auto& m) { return m(ids, {}).logits; });
   Flow<B> flow;
   flow.prompt_first = Ids<B>({2}, {0, 0});
   flow.prompt_last = Ids<B>({2}, {2, 3});

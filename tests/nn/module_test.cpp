@@ -132,3 +132,25 @@ TEST_CASE("a turn by the rotary angles keeps lengths, leaves position 0 alone an
   const auto halves = rotary(T({1, 1, 1, 4}, {1, 0, 0, 0}), table, RotaryLayout::halves, 3).values();
   CHECK(halves[2] == doctest::Approx(std::sin(angle)));
 }
+
+TEST_CASE("rotary scaling leaves fast pairs alone, divides slow ones, and goes over from one to the other") {
+  // base 100, heads of size 8: frequencies 1, 0.316, 0.1, 0.0316. Of 120 positions the pairs make 19.1, 6.04, 1.91 and 0.60 turns.
+  const RotaryScaling scaling{.kind = RotaryScaling::Kind::llama3, .factor = 8, .low_frequency = 1, .high_frequency = 4, .context = 120};
+  const RotaryTable<B> plain(64, 8, 100), scaled(64, 8, 100, scaling);
+  const auto angle = [](const RotaryTable<B>& table, Index p) {
+    const Index at = 4 + p;  // position 1
+    return std::atan2(table.sine.values()[static_cast<std::size_t>(at)], table.cosine.values()[static_cast<std::size_t>(at)]);
+  };
+  CHECK(angle(scaled, 0) == angle(plain, 0));
+  CHECK(angle(scaled, 1) == angle(plain, 1));
+  const double turns = 120 * 0.1 / (2 * std::numbers::pi), kept = (turns - 1) / 3;  // 0.303
+  CHECK(angle(scaled, 2) == doctest::Approx(0.1 * (kept + (1 - kept) / 8)).epsilon(1e-12));
+  CHECK(angle(scaled, 3) == doctest::Approx(angle(plain, 3) / 8).epsilon(1e-12));
+  const RotaryTable<B> linear(64, 8, 100, {.kind = RotaryScaling::Kind::linear, .factor = 4});
+  const RotaryTable<B> listed(64, 8, 100, {.kind = RotaryScaling::Kind::listed, .divisors = {4, 4, 4, 4}});
+  for (Index p = 0; p < 4; ++p) CHECK(angle(linear, p) == doctest::Approx(angle(plain, p) / 4).epsilon(1e-12));
+  CHECK(linear.sine.values() == listed.sine.values());
+  CHECK_THROWS_WITH_AS(RotaryTable<B>(64, 8, 100, {.kind = RotaryScaling::Kind::listed, .divisors = {4, 4}}),
+                       "rotary: 2 divisors for heads of size 8", Error);
+  CHECK_THROWS_AS(RotaryTable<B>(64, 8, 100, {.kind = RotaryScaling::Kind::linear, .factor = 0}), Error);
+}

@@ -1,4 +1,4 @@
-#include "cmoe/io/llama_weights.hpp"
+#include "cmoe/io/hf_folder.hpp"
 #include "cmoe/models/generate.hpp"
 #include "golden.hpp"
 
@@ -7,23 +7,6 @@
 using namespace cmoe;
 
 namespace {
-
-Llama::Config config_of(const Json& json) {
-  const std::string name = "config.json";
-  Llama::Config c;
-  c.vocabulary = required<Index>(json, "vocab_size", name);
-  c.width = required<Index>(json, "hidden_size", name);
-  c.layers = required<Index>(json, "num_hidden_layers", name);
-  c.heads = required<Index>(json, "num_attention_heads", name);
-  c.kv_heads = required<Index>(json, "num_key_value_heads", name);
-  c.head_size = optional<Index>(json, "head_dim", name).value_or(0);
-  c.hidden = required<Index>(json, "intermediate_size", name);
-  c.context = required<Index>(json, "max_position_embeddings", name);
-  c.norm_epsilon = required<double>(json, "rms_norm_eps", name);
-  c.rotary_base = required<double>(json.contains("rope_parameters") ? json["rope_parameters"] : json, "rope_theta", name);
-  c.tied = required<bool>(json, "tie_word_embeddings", name);
-  return c;
-}
 
 // The labels of the files stand at their own token; ours at the token before.
 template <class B>
@@ -44,15 +27,7 @@ void compare(const std::string& family, double tolerance, double gradient_tolera
   const SafeTensors weights = SafeTensors::open(*folder / "model.safetensors"),
                     expected = SafeTensors::open(*folder / "expected.safetensors");
   const Json numbers = read_json(*folder / "expected.json");
-  Llama::On<B> model(config_of(read_json(*folder / "config.json")), Rng(0));
-  std::size_t read = 0;
-  load_llama<B>(model, [&](const std::string& name, const Shape& shape) {
-    const StoredTensor& stored = weights.at(name);
-    REQUIRE(stored.shape == shape);
-    ++read;
-    return stored.values<typename B::Scalar>();
-  });
-  CHECK(read == weights.tensors().size());
+  Llama::On<B> model = read_hf_llama<B>(*folder);
 
   const Ids<B> ids = golden::ids<B>(expected, "input_ids"), mask = golden::ids<B>(expected, "attention_mask");
   const Index n = ids.shape()[0], t = ids.shape()[1];
@@ -89,12 +64,10 @@ void compare(const std::string& family, double tolerance, double gradient_tolera
 
 }  // namespace
 
-TEST_CASE("a Llama gives the logits, loss, gradients and greedy continuation of transformers in double") {
-  compare<Cpu<double>>("llama", 1e-6, 1e-5);
-  compare<Cpu<double>>("llama_tied", 1e-6, 1e-5);
+TEST_CASE("llama, qwen2 and qwen3 give the logits, loss, gradients and greedy continuation of transformers in double") {
+  for (const char* family : {"llama", "llama_tied", "llama3_rope", "qwen2", "qwen3"}) compare<Cpu<double>>(family, 1e-6, 1e-5);
 }
 
-TEST_CASE("a Llama gives the logits, loss, gradients and greedy continuation of transformers in float") {
-  compare<Cpu<float>>("llama", 1e-4, 1e-3);
-  compare<Cpu<float>>("llama_tied", 1e-4, 1e-3);
+TEST_CASE("llama, qwen2 and qwen3 give the logits, loss, gradients and greedy continuation of transformers in float") {
+  for (const char* family : {"llama", "llama_tied", "llama3_rope", "qwen2", "qwen3"}) compare<Cpu<float>>(family, 1e-4, 1e-3);
 }

@@ -36,6 +36,7 @@ struct Causal {
     Index context = 0;  // positions in the rotary table
     double rotary_base = 10000;
     RotaryLayout rotary_layout = RotaryLayout::halves;
+    RotaryScaling rotary_scaling = {};
   };
 
   template <class B>
@@ -44,7 +45,8 @@ struct Causal {
     RotaryLayout layout = RotaryLayout::halves;
 
     On() = default;
-    On(const Config& config, Index head_size) : table(config.context, head_size, config.rotary_base), layout(config.rotary_layout) {}
+    On(const Config& config, Index head_size)
+        : table(config.context, head_size, config.rotary_base, config.rotary_scaling), layout(config.rotary_layout) {}
 
     Tensor<B> positions(const Tensor<B>& x, Index start) const { return rotary(x, table, layout, start); }
     Tensor<B> operator()(const Tensor<B>& q, const Tensor<B>& k, const Tensor<B>& v, const Flow<B>& flow) const {

@@ -3,6 +3,7 @@
 
 #include "cmoe/attention/attention.hpp"
 #include "cmoe/nn/linear.hpp"
+#include "cmoe/nn/norm.hpp"
 #include "cmoe/ops/layout.hpp"
 
 namespace cmoe {
@@ -24,6 +25,7 @@ std::pair<Tensor<B>, Tensor<B>> with_cached(const Tensor<B>& k, const Tensor<B>&
 template <class B, class Kind, class Map = Linear<B>>
 struct SelfAttention {
   Map query, key, value, output;
+  RmsNorm<B> query_norm, key_norm;  // over each head, before the positions; empty: none
   typename Kind::template On<B> kind;
   Index heads = 1, kv_heads = 1, head_size = 1;
 
@@ -32,8 +34,9 @@ struct SelfAttention {
   Tensor<B> operator()(const Tensor<B>& x, const Flow<B>& flow) const {
     const Index n = x.shape()[0], t = x.shape()[1], start = flow.cache ? flow.cache->length() : 0;
     const auto split = [&](const Tensor<B>& y, Index count) { return reshape(y, {n, t, count, head_size}); };
-    const Tensor<B> q = kind.positions(split(query(x, flow), heads), start);       // (N,T,H,D)
-    const Tensor<B> k = kind.positions(split(key(x, flow), kv_heads), start);      // (N,T,Hkv,D)
+    const auto normed = [](const RmsNorm<B>& norm, const Tensor<B>& y) { return norm.weight ? norm(y) : y; };
+    const Tensor<B> q = kind.positions(normed(query_norm, split(query(x, flow), heads)), start);  // (N,T,H,D)
+    const Tensor<B> k = kind.positions(normed(key_norm, split(key(x, flow), kv_heads)), start);   // (N,T,Hkv,D)
     const auto [keys, values] = detail::with_cached(k, split(value(x, flow), kv_heads), flow);  // (N,S,Hkv,D)
     return output(reshape(kind(q, keys, values, flow), {n, t, heads * head_size}), flow);
   }
@@ -43,6 +46,8 @@ struct SelfAttention {
     v("key", self.key);
     v("value", self.value);
     v("output", self.output);
+    v("query_norm", self.query_norm);
+    v("key_norm", self.key_norm);
     v("kind", self.kind);
   }
 };

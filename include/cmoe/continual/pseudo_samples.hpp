@@ -41,7 +41,7 @@ std::vector<Sequence> pseudo_prompts(const Model& backbone, const std::vector<Se
   LoraLlama::Config sizes;
   static_cast<DecoderConfig&>(sizes) = backbone.config;
   sizes.deep = {.rank = config.rank, .alpha = config.alpha};
-  LoraLlama::On<B> writer(sizes, rng.fork("writer"));
+  LoraLlama::On<B> writer(sizes, rng.fork("writer"), Pretrained::unfilled);
   share_parameters(backbone, writer);
   freeze(writer);
   writer.add_task(rng.fork("deltas"));

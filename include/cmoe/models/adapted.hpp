@@ -30,17 +30,22 @@ struct Deep {
 namespace detail {
 template <class Kind>
 typename Kind::Config attention_config(const DecoderConfig& c, Index room) {
-  if constexpr (std::is_same_v<Kind, Causal>) return {.context = c.context + room, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout};
+  if constexpr (std::is_same_v<Kind, Causal>) return {.context = c.context + room, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout, .rotary_scaling = c.rotary_scaling};
   else return {};
 }
 
-// Initial values of a block's maps: query, key, value, output, gate, up, down.
+// A block's maps: query, key, value, output, gate, up, down.
 template <class B>
-void fill_maps(const DecoderConfig& config, const Rng& rng, const std::array<Linear<B>*, 7>& maps) {
+void make_maps(const DecoderConfig& config, const Rng& rng, Pretrained weights, const std::array<Linear<B>*, 7>& maps) {
   const Index c = config.width, d = config.head(), f = config.hidden, q = config.heads * d, kv = config.kv_heads * d;
   const std::array<std::pair<Index, Index>, 7> sizes = {{{c, q}, {c, kv}, {c, kv}, {q, c}, {c, f}, {c, f}, {f, c}}};
   const std::array<const char*, 7> names = {"query", "key", "value", "output", "gate", "up", "down"};
-  for (std::size_t i = 0; i < maps.size(); ++i) *maps[i] = Linear<B>(sizes[i].first, sizes[i].second, rng.fork(names[i]));
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    const auto [in, out] = sizes[i];
+    *maps[i] = weights == Pretrained::drawn ? Linear<B>(in, out, rng.fork(names[i])) : Linear<B>(in, out);
+    if (i < 3 && config.qkv_bias) maps[i]->bias = Param<B>({out});
+  }
+  if (weights == Pretrained::unfilled) return;
   // Maps that end in the residual stream start smaller, so that its variance does not grow with depth.
   const auto residual = static_cast<typename B::Scalar>(1 / std::sqrt(2.0 * static_cast<double>(config.layers)));
   for (Linear<B>* map : {maps[3], maps[6]}) {
@@ -82,18 +87,19 @@ struct Adapted {
     RmsNorm<B> norm;
     Linear<B> head;  // empty if the output is tied to the embedding
 
-    On(const Config& c, const Rng& rng)
-        : config(c),
-          embedding((c.validate(), c.vocabulary), c.width, rng.fork("embedding")),
+    On(const Config& c, const Rng& rng, Pretrained weights = Pretrained::drawn)
+        : config((c.validate(), c)),
           gate(c.width, c.gate, rng.fork("gate")),
           norm(c.width, c.norm_epsilon) {
       check(c.boundary >= 0 && c.boundary <= c.layers, ErrorKind::config, "adapted: boundary ", c.boundary, " of ", c.layers, " layers");
+      const bool drawn = weights == Pretrained::drawn;
+      embedding = drawn ? Embedding<B>(c.vocabulary, c.width, rng.fork("embedding")) : Embedding<B>(c.vocabulary, c.width);
       for (Index l = 0; l < c.layers; ++l) {
         const Rng mine = rng.fork("layers").fork(static_cast<std::uint64_t>(l));
-        if (l < c.boundary) shallow.push_back(make<ShallowDelta>(mine));
-        else deep.push_back(make<DeepDelta>(mine));
+        if (l < c.boundary) shallow.push_back(make<ShallowDelta>(mine, weights));
+        else deep.push_back(make<DeepDelta>(mine, weights));
       }
-      if (!c.tied) head = Linear<B>(c.width, c.vocabulary, rng.fork("head"));
+      if (!c.tied) head = drawn ? Linear<B>(c.width, c.vocabulary, rng.fork("head")) : Linear<B>(c.width, c.vocabulary);
     }
 
     // Adds what a new task needs: a delta where there should be one, a masked row in the gate.
@@ -170,8 +176,18 @@ struct Adapted {
     }
 
    private:
+    // The attention of one more block. Kinds without parameters are copied: all blocks share one rotary table.
+    auto attention() const {
+      using KindOn = typename Kind::template On<B>;
+      if constexpr (std::is_copy_constructible_v<KindOn>) {
+        if (!shallow.empty()) return KindOn(shallow.front().mix.kind);
+        if (!deep.empty()) return KindOn(deep.front().mix.kind);
+      }
+      return KindOn(detail::attention_config<Kind>(config, PrefixRecipe::room(config.prefix)), config.head());
+    }
+
     template <class D>
-    Block<D> make(const Rng& rng) const {
+    Block<D> make(const Rng& rng, Pretrained weights) const {
       const Index c = config.width, d = config.head();
       Block<D> block;
       block.mix_norm = RmsNorm<B>(c, config.norm_epsilon);
@@ -179,8 +195,9 @@ struct Adapted {
       block.mix.heads = config.heads;
       block.mix.kv_heads = config.kv_heads;
       block.mix.head_size = d;
-      block.mix.kind = typename Kind::template On<B>(detail::attention_config<Kind>(config, PrefixRecipe::room(config.prefix)), d);
-      detail::fill_maps<B>(config, rng, {&block.mix.query.base, &block.mix.key.base, &block.mix.value.base, &block.mix.output.base,
+      block.mix.kind = attention();
+      if (config.head_norm) block.mix.query_norm = RmsNorm<B>(d, config.norm_epsilon), block.mix.key_norm = RmsNorm<B>(d, config.norm_epsilon);
+      detail::make_maps<B>(config, rng, weights, {&block.mix.query.base, &block.mix.key.base, &block.mix.value.base, &block.mix.output.base,
                                          &block.feed.gate.base, &block.feed.up.base, &block.feed.down.base});
       return block;
     }

@@ -5,7 +5,7 @@
 
 namespace cmoe {
 
-// A decoder of the Llama family.
+// A decoder of the Llama family, with what Qwen2 and Qwen3 add.
 struct DecoderConfig {
   Index vocabulary = 260;
   Index width = 128;      // C
@@ -19,6 +19,9 @@ struct DecoderConfig {
   double rotary_base = 10000;
   RotaryLayout rotary_layout = RotaryLayout::halves;
   bool tied = true;       // the output layer is the embedding's table
+  bool qkv_bias = false;  // queries, keys and values are shifted: Qwen2
+  bool head_norm = false;  // queries and keys are normalised head by head, before the rotation: Qwen3
+  RotaryScaling rotary_scaling = {};
 
   Index head() const { return head_size > 0 ? head_size : width / heads; }
 
@@ -37,8 +40,13 @@ struct DecoderConfig {
     check(head_size > 0 || width % heads == 0, ErrorKind::config, "decoder: width ", width, " is not a multiple of ", heads, " heads");
     check(norm_epsilon > 0, ErrorKind::config, "decoder: norm_epsilon is ", norm_epsilon, ", it must be positive");
     check(rotary_base > 0, ErrorKind::config, "decoder: rotary_base is ", rotary_base, ", it must be positive");
+    rotary_scaling.validate(head());
   }
 };
+
+// Whether the pretrained weights of a new model are drawn, or left without values for whoever assigns every one: readers of files,
+// copy_parameters, share_parameters.
+enum class Pretrained { drawn, unfilled };
 
 // What a model gives for ids (N,T): scores of the next token, and the sum of its auxiliary losses (empty: it has none).
 template <class B>

@@ -18,6 +18,8 @@ struct Embedding {
   Embedding() = default;
   Embedding(Index vocabulary, Index width, const Rng& rng)
       : weight(init::normal<B>({vocabulary, width}, 1 / std::sqrt(static_cast<double>(width)), rng.fork("weight"))) {}
+  // Not yet filled: whoever makes it assigns the table.
+  Embedding(Index vocabulary, Index width) : weight(Array<B>({vocabulary, width})) {}
 
   Tensor<B> operator()(const Ids<B>& ids) const { return gather_rows(weight, ids); }
   Tensor<B> scores(const Tensor<B>& x) const { return matmul_transposed(x, weight); }  // (...,C) -> (...,V): tied output

@@ -1,0 +1,76 @@
+// GGUF files against gguf-py's numbers, and a real model against transformers.
+#include "cmoe/io/gguf_llama.hpp"
+#include "cmoe/io/gguf_vocabulary.hpp"
+#include "cmoe/models/generate.hpp"
+#include "cmoe/ops/loss.hpp"
+#include "golden.hpp"
+
+using namespace cmoe;
+using B = Cpu<float>;
+
+namespace {
+
+// The real model: the file that CMOE_SMOLLM2 names, or the one in the shared folder.
+std::optional<Path> real_model() {
+  const char* named = std::getenv("CMOE_SMOLLM2");
+  if (named != nullptr && *named != '\0' && std::filesystem::exists(named)) return Path(named);
+  return shared_data("data/models/SmolLM2-135M-Instruct.Q4_1.gguf");
+}
+
+}  // namespace
+
+TEST_CASE("every GGUF type gives exactly gguf-py's numbers") {
+  const auto folder = shared_data("golden/gguf");
+  if (!folder) return;
+  const Gguf file = Gguf::open(*folder / "dtypes.gguf");
+  const SafeTensors expected = SafeTensors::open(*folder / "dtypes.safetensors");
+  CHECK(file.tensors().size() == expected.tensors().size());
+  for (const StoredTensor& wanted : expected.tensors()) {
+    CAPTURE(wanted.name);
+    const GgufTensor& tensor = file.at(wanted.name);
+    CHECK(tensor.type->name == wanted.name);
+    CHECK(tensor.shape == wanted.shape);
+    CHECK(tensor.values() == wanted.values<float>());
+  }
+  CHECK(file.optional<std::vector<std::string>>("test.strings") == std::vector<std::string>{"a", "b\xC3\xA9", ""});
+  CHECK(file.optional<std::vector<double>>("test.floats") == std::vector<double>{1.5, -2.25});
+  CHECK(file.optional<bool>("test.flag") == true);
+  CHECK(file.optional<std::uint64_t>("test.big") == 1152921504606846977u);
+  CHECK(file.optional<int>("test.neg") == -7);
+}
+
+TEST_CASE("SmolLM2 out of its GGUF file gives transformers' logits, choices, text and likelihood") {
+  const auto folder = shared_data("golden/smollm2");
+  const auto path = real_model();
+  if (!folder || !path) return;
+  const Gguf file = Gguf::open(*path);
+  const Llama::On<B> model = make_llama<B>(file);
+  const Json expected = read_json(*folder / "expected.json");
+  const SafeTensors last = SafeTensors::open(*folder / "last_logits.safetensors");
+  const std::string name = "expected.json";
+  int number = 0;
+  for (const Json& prompt : expected["prompts"]) {
+    const auto ids = required<std::vector<Id>>(prompt, "ids", name), argmax = required<std::vector<Id>>(prompt, "argmax", name),
+               greedy = required<std::vector<Id>>(prompt, "greedy", name);
+    const auto n = static_cast<Index>(ids.size());
+    const Array<B> logits = model(Ids<B>({1, n}, ids), {}).logits.value().reshape({n, model.vocabulary()});
+    Rng unused(0);
+    for (Index t = 0; t < n; ++t) CHECK(sample(std::span<const float>(logits.rows(t, t + 1).values()), {}, unused) == argmax[static_cast<std::size_t>(t)]);
+    CHECK(golden::deviation(logits.rows(n - 1, n).values(), last.at("last_logits." + std::to_string(number)).values<double>()) < 1e-3);
+    const auto made = generate(model, ids, static_cast<Index>(greedy.size()) - n, -1, {}, Rng(0), Flow<B>{});
+    CHECK(made == std::vector<Id>(greedy.begin() + n, greedy.end()));
+    ++number;
+  }
+  CHECK(number > 0);
+  const auto text = required<std::vector<Id>>(expected["nll"], "ids", name);
+  const auto n = static_cast<Index>(text.size());
+  std::vector<Id> labels(text.begin() + 1, text.end());
+  labels.push_back(ignored_label);
+  const Tensor<B> loss = cross_entropy(model(Ids<B>({1, n}, text), {}).logits, Ids<B>({1, n}, labels));
+  CHECK(static_cast<double>(loss.item()) == doctest::Approx(required<double>(expected["nll"], "mean", name)).epsilon(1e-4));
+
+  const GgufVocabulary words = gguf_vocabulary(file);
+  CHECK(std::cmp_equal(words.tokens.size(), model.vocabulary()));
+  CHECK(words.chat_template.find("<|im_start|>") != std::string::npos);
+  CHECK_FALSE(words.merges.empty());
+}
