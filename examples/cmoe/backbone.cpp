@@ -6,6 +6,7 @@
 #include "cmoe/continual/skills.hpp"
 #include "cmoe/io/checkpoint.hpp"
 #include "cmoe/io/llama_weights.hpp"
+#include "cmoe/io/read_tokenizer.hpp"
 #include "cmoe/train/step.hpp"
 #include "interrupt.hpp"
 #include "modules.hpp"
@@ -124,8 +125,9 @@ Index pretraining_steps(Index usual) {  // CMOE_BUILTIN_STEPS: shorter for tests
 Tokenizer load_tokenizer(const ModelOptions& options) {
   if (options.model == "builtin") return ByteTokenizer();
   if (is_moduleformer_folder(options.model)) return open_moduleformer_tokenizer(options);
+  if (options.tokenizer.empty() && fs::is_directory(options.model)) return read_tokenizer(options.model);
   check(!options.tokenizer.empty(), ErrorKind::config, options.model, " holds no tokenizer; name it with --tokenizer FILE");
-  return Llama2cTokenizer::open(options.tokenizer);
+  return read_tokenizer(options.tokenizer);
 }
 
 Backbone load_backbone(const ModelOptions& options, Progress& progress) {

@@ -15,7 +15,7 @@ using namespace program;
 
 void add_model(CLI::App& command, ModelOptions& o) {
   command.add_option("--model", o.model, "builtin, a llama2.c FILE.bin, or a folder with a ModuleFormer")->capture_default_str();
-  command.add_option("--tokenizer", o.tokenizer, "the tokenizer of a llama2.c file");
+  command.add_option("--tokenizer", o.tokenizer, "a tokenizer file, or a folder that holds one; llama2.c files need it");
 }
 
 void add_windows(CLI::App& command, auto& o) {

@@ -19,7 +19,7 @@ using cmoe::Index;
 
 struct ModelOptions {
   std::string model = "builtin";
-  std::string tokenizer;  // for llama2.c files
+  std::string tokenizer;  // a file or a folder; llama2.c files need it
 };
 
 // An option of a method, declared once where the method is; the command line, --help, run.json and the learner's settings come

@@ -163,9 +163,11 @@ inline TokenizerArrays read_tokenizer_arrays(const Path& folder_or_file) {
        "spiece.model, vocab.json with merges.txt, encoder.json with vocab.bpe");
 }
 
-// The same as a Tokenizer; a file that ends in .bin is llama2.c's.
+// The same as a Tokenizer. A file whose name ends neither in .json, .model, .txt nor .bpe is read as llama2.c's.
 inline Tokenizer read_tokenizer(const Path& folder_or_file) {
-  if (folder_or_file.extension() == ".bin" && !std::filesystem::is_directory(folder_or_file)) return Llama2cTokenizer::open(folder_or_file);
+  const Path ending = folder_or_file.extension();
+  const bool known = ending == ".json" || ending == ".model" || ending == ".txt" || ending == ".bpe";
+  if (!known && std::filesystem::is_regular_file(folder_or_file)) return Llama2cTokenizer::open(folder_or_file);
   return make_tokenizer(read_tokenizer_arrays(folder_or_file));
 }
 

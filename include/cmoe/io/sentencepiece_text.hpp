@@ -18,32 +18,32 @@ class SentencePieceText {
   // Bytes that are no part of valid UTF-8 become U+FFFD, one each. O(n).
   template <class Text, class Token>
   void split(std::string_view whole, Text&& text, Token&& token) const {
-    const auto give = [&](const std::string& normal) {
-      if (!normal.empty()) text(normal);
-    };
+    const auto give = [&](std::string_view normal, std::size_t) { text(normal); };
+    if (whole.empty()) return;
     if (!rules_.whole_text) {
       const auto part = [&](std::string_view raw, std::size_t at) {
         bool after_space = rules_.strip_left;
         std::string normal = normalised(raw, at == 0, after_space);
         if (rules_.strip_right) strip_end(normal);
-        give(normal);
+        if (!normal.empty()) text(std::string_view(normal));
       };
       return added_.split(whole, part, token);
     }
     bool first = true, after_space = rules_.strip_left;
-    std::string pending;  // the end of the last part is stripped
+    std::string normal;  // tokens stand in it as they are, and are looked for again: some are spelt with ▁
     const auto part = [&](std::string_view raw, std::size_t) {
-      pending = normalised(raw, first, after_space);
-      first = first && pending.empty();
+      normal += normalised(raw, first, after_space);
+      first = normal.empty();
     };
     added_.split(whole, part, [&](const AddedToken& added) {
-      if (first && rules_.front != SpaceRules::Front::none) pending = piece_space;
-      give(std::exchange(pending, {}));
-      first = after_space = false;
-      token(added);
+      if (first && rules_.front != SpaceRules::Front::none) normal += piece_space;
+      for (char c : added.content) c == ' ' ? normal += piece_space : normal += c;
+      first = false;
+      after_space = added.content.ends_with(' ');
     });
-    if (rules_.strip_right) strip_end(pending);
-    give(pending);
+    if (first && !rules_.strip_left && rules_.front != SpaceRules::Front::none) normal = piece_space;  // all was replaced by nothing
+    if (rules_.strip_right) strip_end(normal);
+    added_.split(normal, give, token);
   }
 
   const std::vector<AddedToken>& added() const { return added_.tokens(); }
