@@ -132,7 +132,8 @@ class ByteLevelTokenizer {
               "', needs the token '", printable(spelling), "', which the vocabulary lacks");
         return found->second;
       };
-      merges_.add(find(left), find(right), static_cast<Id>(rank), find(left + right));
+      const Id first = find(left), second = find(right);
+      merges_.add(first, second, static_cast<Id>(rank), find(left + right));
     }
     if (ignore_merges_)
       for (std::size_t i = 0; i < bytes_.size(); ++i)

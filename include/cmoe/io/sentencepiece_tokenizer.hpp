@@ -209,7 +209,8 @@ class SentencePieceTokenizer {
               "', needs the token '", printable(spelling), "', which the vocabulary lacks");
         return found->second;
       };
-      merges_.add(find(left), find(right), static_cast<Id>(rank), find(left + right));
+      const Id first = find(left), second = find(right);
+      merges_.add(first, second, static_cast<Id>(rank), find(left + right));
     }
   }
 
