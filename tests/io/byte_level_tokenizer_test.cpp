@@ -57,7 +57,8 @@ TEST_CASE("added tokens are one token each wherever they stand, and decode to th
   arrays.tokens.push_back("<|end|>>");
   arrays.added.push_back({.content = "<|end|>>", .id = 264, .strips_left = true, .strips_right = true});
   const Tokenizer longer = ByteLevelTokenizer(arrays);
-  CHECK(longer.encode("a \n<|end|>> \xE3\x80\x80" "b<|end|>") == std::vector<Id>{'a', 264, 'b', 263});  // the longest, with its spaces
+  CHECK(longer.encode("a \n<|end|>> \xE3\x80\x80"
+                      "b<|end|>") == std::vector<Id>{'a', 264, 'b', 263});  // the longest, with its spaces
   TokenizerArrays types = byte_level();
   types.added.clear();
   types.types.assign(264, TokenType::normal);
@@ -108,7 +109,8 @@ TEST_CASE("the heap merges what scanning all pairs merges, on random rules") {
     Merges merges;
     std::vector<std::array<Id, 3>> rules;
     for (Id next = 4; rules.size() < 12; ++next) {
-      const Id left = static_cast<Id>(random() % static_cast<unsigned>(next)), right = static_cast<Id>(random() % static_cast<unsigned>(next));
+      const Id left = static_cast<Id>(random() % static_cast<unsigned>(next)),
+               right = static_cast<Id>(random() % static_cast<unsigned>(next));
       if (merges.contains(left, right)) continue;
       merges.add(left, right, static_cast<Id>(rules.size()), next);
       rules.push_back({left, right, next});

@@ -37,7 +37,8 @@ std::vector<Format> formats() {
   all.push_back({"tokenizer.json unigram", samples::unigram_json().dump(), as_is, read_json, {}});
   Json parts = samples::byte_level_json();
   parts["model"].erase("vocab");
-  all.push_back({"tokenizer.json but its vocabulary", parts.dump(),
+  all.push_back({"tokenizer.json but its vocabulary",
+                 parts.dump(),
                  [vocabulary](const std::string& inner) {
                    std::string file = inner;
                    const std::size_t at = file.find("\"merges\"");
@@ -56,7 +57,8 @@ std::vector<Format> formats() {
                    {}});
   }
   const std::string map = samples::charsmap({{'A', "a"}, {'\t', " "}, {'b', ""}});
-  all.push_back({"charsmap", map.substr(4 + 4 * 256, 4 * 512),
+  all.push_back({"charsmap",
+                 map.substr(4 + 4 * 256, 4 * 512),
                  [map](const std::string& inner) {
                    std::string changed = map;
                    return changed.replace(4 + 4 * 256, 4 * 512, inner);
@@ -67,12 +69,17 @@ std::vector<Format> formats() {
                    use(arrays);
                  },
                  {4 * ('A' ^ 0), 4 * ('A' ^ 256u), 4 * '\t'}});
-  all.push_back({"vocab.json", vocabulary, as_is,
+  all.push_back({"vocab.json",
+                 vocabulary,
+                 as_is,
                  [merges](const std::string& file) { use(parse_vocabulary_and_merges(file, merges, "vocab.json")); },
                  {}});
-  all.push_back({"merges.txt", merges, as_is,
-                 [vocabulary](const std::string& file) { use(parse_vocabulary_and_merges(vocabulary, file, "merges.txt", "qwen2")); },
-                 {}});
+  all.push_back(
+      {"merges.txt",
+       merges,
+       as_is,
+       [vocabulary](const std::string& file) { use(parse_vocabulary_and_merges(vocabulary, file, "merges.txt", "qwen2")); },
+       {}});
   return all;
 }
 
@@ -98,9 +105,11 @@ TEST_CASE("damaged tokenizer files are read or refused by an Error, and nothing 
 }
 
 TEST_CASE("a tokenizer.model cut anywhere is read or refused, and never read past its end") {
-  const std::string whole = samples::sentencepiece_model(samples::pieces("t5", false), true, samples::charsmap({{'A', "a"}}).substr(0, 200));
+  const std::string whole =
+      samples::sentencepiece_model(samples::pieces("t5", false), true, samples::charsmap({{'A', "a"}}).substr(0, 200));
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    const std::vector<char> bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));  // ends where the heap block ends
+    const std::vector<char> bytes(whole.begin(),
+                                  whole.begin() + static_cast<std::ptrdiff_t>(size));  // ends where the heap block ends
     try {
       use(parse_sentencepiece_model({bytes.data(), bytes.size()}, "cut.model"));
     } catch (const Error&) {

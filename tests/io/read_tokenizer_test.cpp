@@ -42,11 +42,13 @@ TEST_CASE("every source of the same vocabulary gives the same ids") {
   folder.write("two/added_tokens.json", R"({"<|end|>": 263})");
   folder.write("three/encoder.json", samples::vocabulary(arrays).dump());
   folder.write("three/vocab.bpe", samples::merge_lines(arrays));
-  folder.write("three/tokenizer_config.json", R"({"added_tokens_decoder": {"263": {"content": "<|end|>", "special": true}, "264": {"content": "<|new|>"}},
+  folder.write("three/tokenizer_config.json",
+               R"({"added_tokens_decoder": {"263": {"content": "<|end|>", "special": true}, "264": {"content": "<|new|>"}},
     "bos_token": "<|end|>", "eos_token": {"content": "<|new|>"}, "pad_token": null})");
   const std::string text = "hello 123<|end|> x";
   const std::vector<Id> ids = make_tokenizer(arrays).encode(text);
-  for (const char* source : {"one", "one/tokenizer.json", "two", "two/vocab.json", "two/merges.txt", "three", "three/vocab.bpe"}) {
+  for (const char* source :
+       {"one", "one/tokenizer.json", "two", "two/vocab.json", "two/merges.txt", "three", "three/vocab.bpe"}) {
     CAPTURE(source);
     CHECK(read_tokenizer(folder.path() / source).encode(text) == ids);
   }
@@ -79,11 +81,12 @@ TEST_CASE("SentencePiece models are found by name or by ending, llama2.c's files
 TEST_CASE("unigram from tokenizer.json") {
   const Tokenizer tokenizer = make_tokenizer(parse_tokenizer_json(samples::unigram_json().dump(), "t.json"));
   CHECK(tokenizer.encode("ab   ba</s>") == make_tokenizer([] {
-          TokenizerArrays arrays = samples::pieces("t5", false);
-          arrays.spaces = SpaceRules::of_model(true, true);
-          arrays.marks_in_text = true;
-          return arrays;
-        }()).encode("ab ba</s>"));
+                                             TokenizerArrays arrays = samples::pieces("t5", false);
+                                             arrays.spaces = SpaceRules::of_model(true, true);
+                                             arrays.marks_in_text = true;
+                                             return arrays;
+                                           }())
+                                               .encode("ab ba</s>"));
   CHECK(tokenizer.decode(tokenizer.encode("ab ba")) == "ab ba");
 }
 
@@ -128,7 +131,8 @@ TEST_CASE("a tokenizer.json that asks for what is not understood is refused by n
   refused(Json::array(), "not a tokenizer.json");
   const std::string deep(100000, '[');
   CHECK(refusal([&] { parse_tokenizer_json(deep, "t.json"); }).text.find("nested deeper") != std::string::npos);
-  CHECK(refusal([&] { parse_tokenizer_json(R"({"model": {}, "model": {}})", "t.json"); }).text.find("stands twice") != std::string::npos);
+  CHECK(refusal([&] { parse_tokenizer_json(R"({"model": {}, "model": {}})", "t.json"); }).text.find("stands twice") !=
+        std::string::npos);
 }
 
 TEST_CASE("the pre-tokenisers are recognised by their patterns") {
@@ -137,9 +141,11 @@ TEST_CASE("the pre-tokenisers are recognised by their patterns") {
   CHECK(pre() == "gpt-2");
   file["pre_tokenizer"] = split(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)");
   CHECK(pre() == "gpt-2");
-  file["pre_tokenizer"] = split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
+  file["pre_tokenizer"] = split(
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
   CHECK(pre() == "llama-bpe");
-  file["pre_tokenizer"] = split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
+  file["pre_tokenizer"] =
+      split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
   CHECK(pre() == "qwen2");
   file["normalizer"] = {{"type", "NFC"}};
   CHECK(parse_tokenizer_json(file.dump(), "t.json").compose == true);
@@ -152,7 +158,7 @@ TEST_CASE("a tokenizer.model with wrong fields is refused") {
   refused_model("", "0 tokens");
   refused_model(good.substr(0, good.size() - 1), "are left");
   refused_model(good + '\x0A', "ends within a field");
-  refused_model(good + "\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", "are left");       // a length of 2^64 - 1
+  refused_model(good + "\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", "are left");  // a length of 2^64 - 1
   refused_model(good + "\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", "more than 64 bits");
   refused_model(good + "\x0B", "wire type 3");
   refused_model(good + std::string("\x02\x00", 2), "field number 0");

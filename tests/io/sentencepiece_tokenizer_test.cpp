@@ -49,11 +49,12 @@ TEST_CASE("a character that only longer pieces hold still merges") {
 }
 
 TEST_CASE("unigram finds the best sum of scores") {
-  const std::vector<std::pair<std::string, float>> list = {{mark, -2}, {"a", -2}, {"b", -2.5f}, {"ab", -3}, {"ba", -3.25f}, {"aba", -6}, {mark + "ab", -4.5f}};
+  const std::vector<std::pair<std::string, float>> list = {{mark, -2},     {"a", -2},   {"b", -2.5f},        {"ab", -3},
+                                                           {"ba", -3.25f}, {"aba", -6}, {mark + "ab", -4.5f}};
   const Tokenizer tokenizer = make_tokenizer(pieces("t5", false, list));
-  CHECK(spelt(tokenizer, "ab") == Words{mark + "ab"});             // -4.5 before -2 -3
-  CHECK(spelt(tokenizer, "aba") == Words{mark + "ab", "a"});       // -6.5
-  CHECK(spelt(tokenizer, "bab") == Words{mark, "b", "ab"});        // -7.5 before -2 -3.25 -2.5
+  CHECK(spelt(tokenizer, "ab") == Words{mark + "ab"});        // -4.5 before -2 -3
+  CHECK(spelt(tokenizer, "aba") == Words{mark + "ab", "a"});  // -6.5
+  CHECK(spelt(tokenizer, "bab") == Words{mark, "b", "ab"});   // -7.5 before -2 -3.25 -2.5
   std::mt19937 random(17);
   for (int trial = 0; trial < 100; ++trial) {
     std::string text;
@@ -95,6 +96,9 @@ TEST_CASE("spaces are kept or lost as the rules say") {
   CHECK(spelt(extra, "  a   b ") == Words{mark + "a", mark, "b"});
   CHECK(extra.encode("   ").empty());
   CHECK(extra.decode(std::vector<Id>{1, 259, 259, 260, 2}) == "a");
+  arrays.spaces = SpaceRules::of_gguf(true, false);
+  arrays.marks_in_text = true;
+  CHECK(spelt(make_tokenizer(arrays), "<s>a b") == Words{"<s>", mark + "a", mark, "b"});  // a part after a mark begins anew
   arrays.spaces = SpaceRules::of_model(false, false);
   const Tokenizer bare = make_tokenizer(arrays);
   CHECK(spelt(bare, "ab") == Words{"ab"});
@@ -132,7 +136,10 @@ TEST_CASE("a charsmap replaces, and one that is damaged is refused or ends a mat
 
 TEST_CASE("text that is not UTF-8 is read with U+FFFD") {
   const Tokenizer tokenizer = make_tokenizer(pieces("llama"));
-  CHECK(tokenizer.decode(tokenizer.encode("a\xFF" "b")) == "a\xEF\xBF\xBD" "b");
+  CHECK(tokenizer.decode(tokenizer.encode("a\xFF"
+                                          "b")) ==
+        "a\xEF\xBF\xBD"
+        "b");
 }
 
 TEST_CASE("a long text without structure is no quadratic trap") {

@@ -1,5 +1,5 @@
-// Ids, pieces and texts of the tokenizers, transformers and sentencepiece packages. smollm2.json is made with the vocabulary of a GGUF
-// file and belongs to that reader's tests; its pre-tokeniser is in smollm_style here.
+// Ids, pieces and texts of the tokenizers, transformers and sentencepiece packages. smollm2.json is made with the vocabulary of a
+// GGUF file and belongs to that reader's tests; its pre-tokeniser is in smollm_style here.
 #include <doctest/doctest.h>
 
 #include "cmoe/io/read_tokenizer.hpp"

@@ -68,8 +68,14 @@ inline std::string charsmap(const std::vector<std::pair<char, std::string>>& rep
 
 // <unk> <s> </s>, the bytes, then pieces with their scores.
 inline cmoe::TokenizerArrays pieces(const std::string& model, bool bytes = true,
-                                    const std::vector<std::pair<std::string, float>>& list = {
-                                        {"\xE2\x96\x81", -2}, {"a", -3}, {"b", -4}, {"ab", -1.5f}, {"\xE2\x96\x81" "a", -2.5f}, {"ba", -1}}) {
+                                    const std::vector<std::pair<std::string, float>>& list = {{"\xE2\x96\x81", -2},
+                                                                                              {"a", -3},
+                                                                                              {"b", -4},
+                                                                                              {"ab", -1.5f},
+                                                                                              {"\xE2\x96\x81"
+                                                                                               "a",
+                                                                                               -2.5f},
+                                                                                              {"ba", -1}}) {
   using cmoe::TokenType;
   cmoe::TokenizerArrays arrays;
   arrays.name = "sample";
@@ -103,7 +109,9 @@ inline std::string varint(std::uint64_t value) {
   return out + static_cast<char>(static_cast<unsigned char>(value));
 }
 inline std::string field(std::uint32_t number, std::uint64_t value) { return varint(number << 3) + varint(value); }
-inline std::string field(std::uint32_t number, const std::string& bytes) { return varint(number << 3 | 2) + varint(bytes.size()) + bytes; }
+inline std::string field(std::uint32_t number, const std::string& bytes) {
+  return varint(number << 3 | 2) + varint(bytes.size()) + bytes;
+}
 inline std::string field(std::uint32_t number, float value) {
   std::string out = varint(number << 3 | 5);
   const auto bits = std::bit_cast<std::uint32_t>(value);
@@ -111,10 +119,12 @@ inline std::string field(std::uint32_t number, float value) {
   return out;
 }
 
-inline std::string sentencepiece_model(const cmoe::TokenizerArrays& arrays, bool remove_extra = false, const std::string& map = "") {
+inline std::string sentencepiece_model(const cmoe::TokenizerArrays& arrays, bool remove_extra = false,
+                                       const std::string& map = "") {
   std::string out;
   for (std::size_t i = 0; i < arrays.tokens.size(); ++i)
-    out += field(1, field(1, arrays.tokens[i]) + field(2, arrays.scores[i]) + field(3, static_cast<std::uint64_t>(arrays.types[i])));
+    out +=
+        field(1, field(1, arrays.tokens[i]) + field(2, arrays.scores[i]) + field(3, static_cast<std::uint64_t>(arrays.types[i])));
   out += field(2, field(3, std::uint64_t{arrays.model == "t5" ? 1u : 2u}) + field(35, std::uint64_t{arrays.byte_fallback}));
   return out + field(3, field(2, map) + field(3, std::uint64_t{1}) + field(4, std::uint64_t{remove_extra}));
 }
@@ -123,11 +133,13 @@ inline cmoe::Json unigram_json() {
   const cmoe::TokenizerArrays arrays = pieces("t5", false);
   cmoe::Json list = cmoe::Json::array();
   for (std::size_t i = 0; i < arrays.tokens.size(); ++i) list.push_back({arrays.tokens[i], arrays.scores[i]});
-  return {{"added_tokens", {{{"id", 0}, {"content", "<unk>"}, {"special", true}}, {{"id", 2}, {"content", "</s>"}, {"special", true}}}},
-          {"normalizer", {{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", " "}}},
-          {"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "\xE2\x96\x81"}, {"prepend_scheme", "always"}, {"split", true}}},
-          {"decoder", {{"type", "Metaspace"}, {"replacement", "\xE2\x96\x81"}, {"prepend_scheme", "always"}}},
-          {"model", {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", list}}}};
+  return {
+      {"added_tokens",
+       {{{"id", 0}, {"content", "<unk>"}, {"special", true}}, {{"id", 2}, {"content", "</s>"}, {"special", true}}}},
+      {"normalizer", {{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", " "}}},
+      {"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "\xE2\x96\x81"}, {"prepend_scheme", "always"}, {"split", true}}},
+      {"decoder", {{"type", "Metaspace"}, {"replacement", "\xE2\x96\x81"}, {"prepend_scheme", "always"}}},
+      {"model", {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", list}}}};
 }
 
 }  // namespace samples

@@ -35,7 +35,8 @@ TEST_CASE("GPT-2's words") {
 
 TEST_CASE("Llama 3's words, and Qwen2's with one number each") {
   const auto words = [](std::string_view text) { return cut(WordRule::llama3, text); };
-  CHECK(words("I'LL x'S a'\xC5\xBF" "b") == "I|'LL| x|'S| a|'\xC5\xBF|b");  // the long s is an s in any case
+  CHECK(words("I'LL x'S a'\xC5\xBF"
+              "b") == "I|'LL| x|'S| a|'\xC5\xBF|b");  // the long s is an s in any case
   CHECK(words("1234567 89") == "123|456|7| |89");
   CHECK(cut(WordRule::qwen2, "123 4") == "1|2|3| |4");
   CHECK(words("\tTab \"quoted\"") == "\tTab| \"|quoted|\"");
@@ -61,7 +62,8 @@ TEST_CASE("joined words are the text, whatever its bytes, and names lead to rule
   for (WordRule rule : all)
     for (int trial = 0; trial < 500; ++trial) {
       std::string text;
-      for (int i = 0; i < 40; ++i) text += random() % 2 == 0 ? static_cast<char>(random() % 256) : " \n'sL1a,\xC3\xA9"[random() % 11];
+      for (int i = 0; i < 40; ++i)
+        text += random() % 2 == 0 ? static_cast<char>(random() % 256) : " \n'sL1a,\xC3\xA9"[random() % 11];
       std::string joined;
       for_each_word(rule, text, [&](std::string_view word) {
         CHECK(!word.empty());

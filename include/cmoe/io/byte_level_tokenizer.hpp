@@ -117,7 +117,8 @@ class ByteLevelTokenizer {
     for (std::size_t i = 0; i < arrays.tokens.size(); ++i) {
       const auto id = static_cast<Id>(i);
       const auto [other, made] = ids.emplace(arrays.tokens[i], id);
-      check(made, ErrorKind::format, name, ": token ", id, " is spelt '", printable(arrays.tokens[i]), "' like token ", other->second);
+      check(made, ErrorKind::format, name, ": token ", id, " is spelt '", printable(arrays.tokens[i]), "' like token ",
+            other->second);
       std::optional<std::string> bytes;
       if (!literal_[i]) bytes = detail::bytes_of_letters(arrays.tokens[i]);
       if (!bytes) literal_[i] = true;
@@ -146,7 +147,8 @@ class ByteLevelTokenizer {
     symbols.clear();
     for (char c : word) {
       const Id id = byte_ids_[static_cast<unsigned char>(c)];
-      check(id >= 0, ErrorKind::format, "tokenizer: the vocabulary has no token for byte ", static_cast<int>(static_cast<unsigned char>(c)));
+      check(id >= 0, ErrorKind::format, "tokenizer: the vocabulary has no token for byte ",
+            static_cast<int>(static_cast<unsigned char>(c)));
       symbols.push_back(id);
     }
     merges_.merge(symbols, ids, work);

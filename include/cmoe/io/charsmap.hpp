@@ -9,9 +9,9 @@
 
 namespace cmoe {
 
-// File: uint32 size of a trie in bytes, the trie, then replacements, each ended by NUL. The trie is a double array of uint32 units
-// as Darts-clone lays them out: bits 0-7 and 31 a label, bit 8 whether a value follows, bit 9 and 10-30 where the children lie;
-// the unit of a value holds in bits 0-30 where its replacement begins. All little-endian.
+// File: uint32 size of a trie in bytes, the trie, then replacements, each ended by NUL. The trie is a double array of uint32
+// units as Darts-clone lays them out: bits 0-7 and 31 a label, bit 8 whether a value follows, bit 9 and 10-30 where the children
+// lie; the unit of a value holds in bits 0-30 where its replacement begins. All little-endian.
 class Charsmap {
  public:
   Charsmap() = default;  // replaces nothing
@@ -26,7 +26,8 @@ class Charsmap {
     const std::size_t size = bytes.size() >= 4 ? word(0) : 0;
     check(size >= 4 && size % 4 == 0 && size <= bytes.size() - 4, ErrorKind::format, name, ": the charsmap of ", bytes.size(),
           " bytes holds no trie of ", size);
-    check(size + 4 == bytes.size() || bytes.back() == '\0', ErrorKind::format, name, ": the last replacement of the charsmap has no end");
+    check(size + 4 == bytes.size() || bytes.back() == '\0', ErrorKind::format, name,
+          ": the last replacement of the charsmap has no end");
     for (std::size_t at = 4; at < 4 + size; at += 4) units_.push_back(word(at));
     replacements_ = bytes.substr(4 + size);
   }

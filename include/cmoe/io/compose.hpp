@@ -23,7 +23,8 @@ struct CompositionTables {
 
   CompositionTables() {
     for (std::size_t i = 0; i < std::size(canonical_pairs); i += 3) {
-      const std::uint32_t code = canonical_pairs[i] & 0x7FFFFFFFu, first = canonical_pairs[i + 1], second = canonical_pairs[i + 2];
+      const std::uint32_t code = canonical_pairs[i] & 0x7FFFFFFFu, first = canonical_pairs[i + 1],
+                          second = canonical_pairs[i + 2];
       parts.emplace(code, std::pair(first, second));
       if (code != canonical_pairs[i]) continue;
       whole.emplace(std::uint64_t{first} << 32 | second, code);
@@ -73,8 +74,8 @@ inline const CompositionTables& composition_tables() {
 
 }  // namespace detail
 
-// False for most texts that are NFC already, all of Latin-1 among them: nothing below U+0300 changes by itself, nothing above without
-// a mark, a Hangul letter, a character that has a mapping or one that may complete another.
+// False for most texts that are NFC already, all of Latin-1 among them: nothing below U+0300 changes by itself, nothing above
+// without a mark, a Hangul letter, a character that has a mapping or one that may complete another.
 inline bool needs_composition(std::string_view text) {
   const char* const end = text.data() + text.size();
   if (std::all_of(text.data(), end, [](char c) { return static_cast<unsigned char>(c) < 0xCC; })) return false;  // below U+0300
@@ -84,7 +85,8 @@ inline bool needs_composition(std::string_view text) {
     at += point.length;
     if (point.code < 0x300 || point.code == invalid_code) continue;
     const bool letter = point.code >= detail::hangul_vowel && point.code < detail::hangul_tail + detail::hangul_tails;
-    if (letter || tables.combining_class(point.code) != 0 || tables.parts.contains(point.code) || tables.seconds.contains(point.code))
+    if (letter || tables.combining_class(point.code) != 0 || tables.parts.contains(point.code) ||
+        tables.seconds.contains(point.code))
       return true;
   }
   return false;

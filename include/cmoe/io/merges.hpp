@@ -1,4 +1,5 @@
-// Byte-pair merging: of all neighbours that may be merged the pair of the lowest rank, the leftmost on equal ranks, again and again.
+// Byte-pair merging: of all neighbours that may be merged the pair of the lowest rank, the leftmost on equal ranks, again and
+// again.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +37,8 @@ class Merges {
   // Appends what is left of the symbols to ids. O(n log n): a heap of candidates over a linked list.
   void merge(std::span<const Id> symbols, std::vector<Id>& ids, Work& work) const {
     constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max() - 1;
-    check(symbols.size() < most, ErrorKind::config, "tokenizer: a text of ", symbols.size(), " symbols is too long to encode at once");
+    check(symbols.size() < most, ErrorKind::config, "tokenizer: a text of ", symbols.size(),
+          " symbols is too long to encode at once");
     const auto count = static_cast<std::uint32_t>(symbols.size());
     work.symbols.resize(count);
     work.heap.clear();

@@ -61,13 +61,15 @@ class ProtobufMessage {
   std::int32_t whole(const Field& field) const {  // int32 and enum: a negative one is written as 64 bits
     expect(field, 0);
     const auto value = static_cast<std::int64_t>(field.value);
-    check(value >= INT32_MIN && value <= INT32_MAX, ErrorKind::format, name_, ": protobuf field ", field.number, " is out of range");
+    check(value >= INT32_MIN && value <= INT32_MAX, ErrorKind::format, name_, ": protobuf field ", field.number,
+          " is out of range");
     return static_cast<std::int32_t>(value);
   }
 
  private:
   void expect(const Field& field, std::uint32_t wire) const {
-    check(field.wire == wire, ErrorKind::format, name_, ": protobuf field ", field.number, " has the wire type ", field.wire, ", not ", wire);
+    check(field.wire == wire, ErrorKind::format, name_, ": protobuf field ", field.number, " has the wire type ", field.wire,
+          ", not ", wire);
   }
 
   std::string_view take(std::size_t count) {

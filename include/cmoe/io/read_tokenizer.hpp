@@ -7,9 +7,9 @@
 
 namespace cmoe {
 
-// vocab.json (GPT-2 calls it encoder.json) with merges.txt (vocab.bpe): token -> id, and "left right" a line, best first. The files
-// do not name their pre-tokeniser: `pre` does. <|endoftext|>, where it is a token, begins and ends texts.
-// throws Error format on an id that is missing or stands twice, or a line that is no merge
+// vocab.json (GPT-2 calls it encoder.json) with merges.txt (vocab.bpe): token -> id, and "left right" a line, best first. The
+// files do not name their pre-tokeniser: `pre` does. <|endoftext|>, where it is a token, begins and ends texts. throws Error
+// format on an id that is missing or stands twice, or a line that is no merge
 inline TokenizerArrays parse_vocabulary_and_merges(std::string_view vocabulary, std::string_view merges, const std::string& name,
                                                    const std::string& pre = "gpt-2") {
   TokenizerArrays arrays;
@@ -21,8 +21,8 @@ inline TokenizerArrays parse_vocabulary_and_merges(std::string_view vocabulary, 
   std::vector<bool> seen(ids.size(), false);
   for (const auto& [token, value] : ids.items()) {
     const auto id = detail::json_value<Id>(value);
-    check(id && *id >= 0 && std::cmp_less(*id, seen.size()) && !seen[static_cast<std::size_t>(*id)], ErrorKind::format, name, ": token '",
-          printable(token), "' has no id of its own below ", seen.size());
+    check(id && *id >= 0 && std::cmp_less(*id, seen.size()) && !seen[static_cast<std::size_t>(*id)], ErrorKind::format, name,
+          ": token '", printable(token), "' has no id of its own below ", seen.size());
     seen[static_cast<std::size_t>(*id)] = true;
     arrays.tokens[static_cast<std::size_t>(*id)] = token;
     if (token != "<|endoftext|>") continue;
@@ -69,7 +69,8 @@ inline void append_added(TokenizerArrays& arrays, const AddedToken& token) {
   arrays.added.push_back(token);
 }
 
-// What the files beside a vocabulary say: further tokens (unless tokenizer.json has said it), and which tokens begin, end and pad.
+// What the files beside a vocabulary say: further tokens (unless tokenizer.json has said it), and which tokens begin, end and
+// pad.
 inline void read_beside(const Path& folder, bool with_added, TokenizerArrays& arrays) {
   const auto config = json_beside(folder, "tokenizer_config.json"), map = json_beside(folder, "special_tokens_map.json");
   const std::string name = (folder / "tokenizer_config.json").string();
@@ -82,15 +83,18 @@ inline void read_beside(const Path& folder, bool with_added, TokenizerArrays& ar
     check(list.is_object(), ErrorKind::format, name, ": 'added_tokens_decoder' is no object");
     added.clear();  // it holds them all
     for (const auto& [id, entry] : list.items()) {
-      check(!id.empty() && id.size() < 9 && id.find_first_not_of("0123456789") == std::string::npos, ErrorKind::format, name, ": '",
-            printable(id), "' is no id");
+      check(!id.empty() && id.size() < 9 && id.find_first_not_of("0123456789") == std::string::npos, ErrorKind::format, name,
+            ": '", printable(id), "' is no id");
       added.push_back({required<std::string>(entry, "content", name), static_cast<Id>(std::stol(id)),
-                       optional<bool>(entry, "special", name).value_or(false), optional<bool>(entry, "lstrip", name).value_or(false),
+                       optional<bool>(entry, "special", name).value_or(false),
+                       optional<bool>(entry, "lstrip", name).value_or(false),
                        optional<bool>(entry, "rstrip", name).value_or(false)});
     }
   }
-  if (with_added && arrays.model == "t5" && config && added.empty())  // T5's sentinels stand behind its file's pieces, last one first
-    for (Index left = optional<std::int16_t>(*config, "extra_ids", name).value_or(0), next = std::ssize(arrays.tokens); left-- > 0; ++next)
+  if (with_added && arrays.model == "t5" && config &&
+      added.empty())  // T5's sentinels stand behind its file's pieces, last one first
+    for (Index left = optional<std::int16_t>(*config, "extra_ids", name).value_or(0), next = std::ssize(arrays.tokens);
+         left-- > 0; ++next)
       added.push_back({"<extra_id_" + std::to_string(left) + ">", static_cast<Id>(next), true});
   std::sort(added.begin(), added.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
   for (const AddedToken& token : added) append_added(arrays, token);
@@ -101,7 +105,8 @@ inline void read_beside(const Path& folder, bool with_added, TokenizerArrays& ar
     if (config && !token) token = named_token(*config, key, name);
     if (!token) return;
     const auto found = std::find(arrays.tokens.begin(), arrays.tokens.end(), *token);
-    check(found != arrays.tokens.end(), ErrorKind::format, name, ": ", key, " '", printable(*token), "' is no token of ", arrays.name);
+    check(found != arrays.tokens.end(), ErrorKind::format, name, ": ", key, " '", printable(*token), "' is no token of ",
+          arrays.name);
     id = static_cast<Id>(found - arrays.tokens.begin());
   };
   find("bos_token", arrays.bos);
@@ -113,7 +118,8 @@ inline void read_beside(const Path& folder, bool with_added, TokenizerArrays& ar
 inline std::string pre_tokeniser_beside(const Path& folder) {
   const auto config = json_beside(folder, "tokenizer_config.json");
   const std::string name = (folder / "tokenizer_config.json").string();
-  const std::string type = config ? optional<std::string>(*config, "tokenizer_class", name).value_or("GPT2Tokenizer") : "GPT2Tokenizer";
+  const std::string type =
+      config ? optional<std::string>(*config, "tokenizer_class", name).value_or("GPT2Tokenizer") : "GPT2Tokenizer";
   if (type.starts_with("GPT2Tokenizer")) return "gpt-2";
   if (type.starts_with("Qwen2Tokenizer")) return "qwen2";
   fail(ErrorKind::format, name, ": the pre-tokeniser of '", printable(type), "' is not known without a tokenizer.json");
@@ -122,8 +128,8 @@ inline std::string pre_tokeniser_beside(const Path& folder) {
 }  // namespace detail
 
 // The arrays of a file, or of the first of these in a folder: tokenizer.json; tokenizer.model or spiece.model; vocab.json with
-// merges.txt; encoder.json with vocab.bpe. tokenizer_config.json, special_tokens_map.json and added_tokens.json beside it are read too.
-// throws Error file if nothing is found, Error format if what is found is damaged or not understood
+// merges.txt; encoder.json with vocab.bpe. tokenizer_config.json, special_tokens_map.json and added_tokens.json beside it are
+// read too. throws Error file if nothing is found, Error format if what is found is damaged or not understood
 inline TokenizerArrays read_tokenizer_arrays(const Path& folder_or_file) {
   namespace fs = std::filesystem;
   check(fs::exists(folder_or_file), ErrorKind::file, folder_or_file.string(), ": no such file or folder");
@@ -140,8 +146,10 @@ inline TokenizerArrays read_tokenizer_arrays(const Path& folder_or_file) {
     if (!one && !other) return false;
     const Path first = folder / vocabulary, second = folder / merges;
     for (const Path& needed : {first, second})
-      check(fs::exists(needed), ErrorKind::file, (one ? first : second).string(), ": ", needed.filename().string(), " is missing beside it");
-    arrays = parse_vocabulary_and_merges(read_file(first), read_file(second), first.string(), detail::pre_tokeniser_beside(folder));
+      check(fs::exists(needed), ErrorKind::file, (one ? first : second).string(), ": ", needed.filename().string(),
+            " is missing beside it");
+    arrays =
+        parse_vocabulary_and_merges(read_file(first), read_file(second), first.string(), detail::pre_tokeniser_beside(folder));
     detail::read_beside(folder, true, arrays);
     return true;
   };
@@ -159,7 +167,8 @@ inline TokenizerArrays read_tokenizer_arrays(const Path& folder_or_file) {
   if (merged("vocab.json", "merges.txt") || merged("encoder.json", "vocab.bpe")) return arrays;
   if (!is_folder && model) return parse_sentencepiece_model(read_file(folder_or_file), folder_or_file.string());
   if (!is_folder && json) return parse_tokenizer_json(read_file(folder_or_file), folder_or_file.string());
-  fail(ErrorKind::file, folder_or_file.string(), is_folder ? " holds" : " is", " no tokenizer; looked for tokenizer.json, tokenizer.model, "
+  fail(ErrorKind::file, folder_or_file.string(), is_folder ? " holds" : " is",
+       " no tokenizer; looked for tokenizer.json, tokenizer.model, "
        "spiece.model, vocab.json with merges.txt, encoder.json with vocab.bpe");
 }
 

@@ -54,7 +54,8 @@ inline void read_trainer(ProtobufMessage message, TokenizerArrays& arrays) {
         break;  // how it was trained
     }
   }
-  check(model == 1 || model == 2, ErrorKind::format, name, ": SentencePiece model type ", model, " is neither unigram (1) nor BPE (2)");
+  check(model == 1 || model == 2, ErrorKind::format, name, ": SentencePiece model type ", model,
+        " is neither unigram (1) nor BPE (2)");
   check(!space_behind, ErrorKind::format, name, ": treat_whitespace_as_suffix is not supported");
   arrays.model = model == 1 ? "t5" : "llama";
 }

@@ -41,7 +41,8 @@ class SentencePieceText {
       first = false;
       after_space = added.content.ends_with(' ');
     });
-    if (first && !rules_.strip_left && rules_.front != SpaceRules::Front::none) normal = piece_space;  // all was replaced by nothing
+    if (first && !rules_.strip_left && rules_.front != SpaceRules::Front::none)
+      normal = piece_space;  // all was replaced by nothing
     if (rules_.strip_right) strip_end(normal);
     added_.split(normal, give, token);
   }
@@ -56,7 +57,8 @@ class SentencePieceText {
     bool begun = false;
     const auto begin = [&](bool with_space) {  // only when something is there: a text of spaces that go is nothing
       begun = true;
-      const bool wanted = rules_.front == SpaceRules::Front::every_part || (rules_.front == SpaceRules::Front::first_part && first);
+      const bool wanted =
+          rules_.front == SpaceRules::Front::every_part || (rules_.front == SpaceRules::Front::first_part && first);
       if (wanted && !(rules_.front_unless_space && with_space)) out += piece_space;
     };
     const auto put = [&](std::string_view piece) {

@@ -16,8 +16,8 @@ namespace cmoe {
 // Kudo and Richardson, arXiv 1808.06226. `model` of the arrays says which of the two.
 class SentencePieceTokenizer {
  public:
-  // throws Error format if sizes differ, an id is out of range, a piece stands twice, a byte token is no byte, or a merge names what
-  // is no token
+  // throws Error format if sizes differ, an id is out of range, a piece stands twice, a byte token is no byte, or a merge names
+  // what is no token
   explicit SentencePieceTokenizer(const TokenizerArrays& arrays)
       : pieces_(arrays.tokens), bos_(arrays.bos), eos_(arrays.eos), pad_(arrays.pad), unknown_(arrays.unknown) {
     detail::check_arrays(arrays);
@@ -59,8 +59,8 @@ class SentencePieceTokenizer {
     return ids;
   }
 
-  // ▁ becomes a space, byte tokens their bytes, control tokens nothing. Spaces that begin the text go as the vocabulary's rules say,
-  // unless the ids continue an earlier text.
+  // ▁ becomes a space, byte tokens their bytes, control tokens nothing. Spaces that begin the text go as the vocabulary's rules
+  // say, unless the ids continue an earlier text.
   std::string decode(std::span<const Id> ids, bool continues = false) const {
     using Strip = SpaceRules::Strip;
     std::string text;
@@ -138,9 +138,11 @@ class SentencePieceTokenizer {
     for (std::size_t i = 0; i < pieces_.size(); ++i) {
       const auto id = static_cast<Id>(i);
       const auto [other, made] = seen.emplace(pieces_[i], id);
-      check(made, ErrorKind::format, arrays.name, ": token ", id, " is spelt '", printable(pieces_[i]), "' like token ", other->second);
+      check(made, ErrorKind::format, arrays.name, ": token ", id, " is spelt '", printable(pieces_[i]), "' like token ",
+            other->second);
       if (types_[i] == TokenType::unknown) {
-        check(!unknown_ || *unknown_ == id, ErrorKind::format, arrays.name, ": both ", id, " and ", *unknown_, " are the unknown token");
+        check(!unknown_ || *unknown_ == id, ErrorKind::format, arrays.name, ": both ", id, " and ", *unknown_,
+              " are the unknown token");
         unknown_ = id;
       } else if (types_[i] == TokenType::byte) {
         check(spells_byte(pieces_[i]), ErrorKind::format, arrays.name, ": token ", id, ", '", printable(pieces_[i]),
@@ -170,8 +172,8 @@ class SentencePieceTokenizer {
     for (const auto& [piece, id] : ids_) scored_.add(piece, id, score(arrays, id));
   }
 
-  // Any two neighbours that spell a piece may merge, the best score first. Characters that are only parts of pieces get ids behind
-  // the vocabulary's.
+  // Any two neighbours that spell a piece may merge, the best score first. Characters that are only parts of pieces get ids
+  // behind the vocabulary's.
   void collect_scored(const TokenizerArrays& arrays) {
     std::map<float, Id, std::greater<>> ranks;
     for (const auto& [piece, id] : ids_) ranks[score(arrays, id)] = 0;
@@ -205,8 +207,8 @@ class SentencePieceTokenizer {
       const auto& [left, right] = arrays.merges[rank];
       const auto find = [&](const std::string& spelling) {
         const auto found = all.find(spelling);
-        check(found != all.end(), ErrorKind::format, arrays.name, ": merge ", rank, ", '", printable(left), "' with '", printable(right),
-              "', needs the token '", printable(spelling), "', which the vocabulary lacks");
+        check(found != all.end(), ErrorKind::format, arrays.name, ": merge ", rank, ", '", printable(left), "' with '",
+              printable(right), "', needs the token '", printable(spelling), "', which the vocabulary lacks");
         return found->second;
       };
       const Id first = find(left), second = find(right);
@@ -245,7 +247,8 @@ class SentencePieceTokenizer {
     bool after_unknown = false;
     for (Id id : work.merged) {
       const bool known = id < size();
-      const std::size_t length = known ? pieces_[static_cast<std::size_t>(id)].size() : std::max<std::size_t>(1, utf8_length(word, at));
+      const std::size_t length =
+          known ? pieces_[static_cast<std::size_t>(id)].size() : std::max<std::size_t>(1, utf8_length(word, at));
       if (known)
         ids.push_back(id);
       else

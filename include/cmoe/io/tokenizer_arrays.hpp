@@ -25,17 +25,25 @@ struct AddedToken {
 
 // What SentencePiece kinds do with spaces. The defaults are Llama 2's.
 struct SpaceRules {
-  enum class Front { none, first_part, every_part };  // parts: what lies between added tokens
-  Front front = Front::every_part;                    // ▁ in front
-  bool front_unless_space = false;                    // not where a space or ▁ stands already
-  bool collapse = false;                              // runs of spaces become one
-  bool strip_left = false;                            // those at the beginning go
-  bool strip_right = false;                           // and those at the end
-  bool whole_text = false;                            // beginning and end of the whole text, not of each part
-  bool every_space_begins_word = false;               // no piece holds ▁ but at its beginning
+  enum class Front { none, first_part, every_part };              // parts: what lies between added tokens
+  Front front = Front::every_part;                                // ▁ in front
+  bool front_unless_space = false;                                // not where a space or ▁ stands already
+  bool collapse = false;                                          // runs of spaces become one
+  bool strip_left = false;                                        // those at the beginning go
+  bool strip_right = false;                                       // and those at the end
+  bool whole_text = false;                                        // beginning and end of the whole text, not of each part
+  bool every_space_begins_word = false;                           // no piece holds ▁ but at its beginning
   enum class Strip { none, one, all } decode_strip = Strip::one;  // of the spaces that begin a decoded text
 
-  // As a SentencePiece model says it, and GGUF files after it.
+  // For GGUF metadata, add_space_prefix and remove_extra_whitespaces: every part between marks begins anew.
+  static SpaceRules of_gguf(bool add_space, bool remove_extra) {
+    SpaceRules rules = of_model(add_space, remove_extra);
+    rules.front = add_space ? Front::every_part : Front::none;
+    rules.whole_text = false;
+    return rules;
+  }
+
+  // As a SentencePiece model says it.
   static SpaceRules of_model(bool add_space, bool remove_extra) {
     SpaceRules rules;
     rules.front = add_space ? Front::first_part : Front::none;
@@ -55,8 +63,8 @@ struct TokenizerArrays {
   std::vector<float> scores;                                // empty, or one a token
   std::vector<TokenType> types;                             // empty, or one a token
   std::vector<std::pair<std::string, std::string>> merges;  // best first; `llama` without any merges by score
-  std::vector<AddedToken> added;  // beside these every user-defined token is recognised, and with marks_in_text every control token
-  bool marks_in_text = true;      // as tokenizer.json does it; tokenizer.model does not
+  std::vector<AddedToken> added;                            // user-defined tokens count as added even if not listed
+  bool marks_in_text = true;                                // control tokens too: as tokenizer.json has it, tokenizer.model not
 
   std::optional<Id> bos, eos, unknown, pad;
 
@@ -71,7 +79,7 @@ struct TokenizerArrays {
   bool byte_fallback = true;                    // unknown characters become byte tokens, if the vocabulary has them
   bool fuse_unknown = true;                     // neighbours that are unknown become one unknown token
   std::string unknown_text = " \xE2\x81\x87 ";  // what an unknown token decodes to: " ⁇ "
-  bool double_sums = false;                     // t5: sums of scores in double, as tokenizer.json's reader has them; else in float
+  bool double_sums = false;  // t5: sums of scores in double, as tokenizer.json's reader has them; else in float
 };
 
 // "left right" as files of merges have it, cut at its space.
@@ -85,18 +93,19 @@ inline std::pair<std::string, std::string> split_merge(std::string_view line, co
 
 namespace detail {
 
-// Sizes agree, ids lie within, nothing stands twice.
+// Sizes agree, ids lie within, spellings of added tokens are those of the vocabulary.
 inline void check_arrays(const TokenizerArrays& arrays) {
-  constexpr std::size_t most_tokens = std::size_t{1} << 24, most_bytes = std::size_t{1} << 16;
+  constexpr std::size_t most_tokens = std::size_t{1} << 24, most_bytes = 1024;
   const std::string& name = arrays.name;
   const std::size_t count = arrays.tokens.size();
   check(count > 0 && count <= most_tokens, ErrorKind::format, name, ": ", count, " tokens; 1 to ", most_tokens, " are read");
-  check(arrays.scores.empty() || arrays.scores.size() == count, ErrorKind::format, name, ": ", arrays.scores.size(), " scores for ",
+  check(arrays.scores.empty() || arrays.scores.size() == count, ErrorKind::format, name, ": ", arrays.scores.size(),
+        " scores for ", count, " tokens");
+  check(arrays.types.empty() || arrays.types.size() == count, ErrorKind::format, name, ": ", arrays.types.size(), " types for ",
         count, " tokens");
-  check(arrays.types.empty() || arrays.types.size() == count, ErrorKind::format, name, ": ", arrays.types.size(), " types for ", count,
-        " tokens");
   for (std::size_t id = 0; id < count; ++id) {
-    check(arrays.tokens[id].size() <= most_bytes, ErrorKind::format, name, ": token ", id, " has ", arrays.tokens[id].size(), " bytes");
+    check(arrays.tokens[id].size() <= most_bytes, ErrorKind::format, name, ": token ", id, " has ", arrays.tokens[id].size(),
+          " bytes");
     if (!arrays.scores.empty())
       check(arrays.scores[id] - arrays.scores[id] == 0, ErrorKind::format, name, ": the score of token ", id, " is not finite");
     if (!arrays.types.empty()) {
@@ -106,7 +115,8 @@ inline void check_arrays(const TokenizerArrays& arrays) {
   }
   const auto inside = [&](std::optional<Id> id, const char* what) {
     if (id)
-      check(*id >= 0 && std::cmp_less(*id, count), ErrorKind::format, name, ": the ", what, " token ", *id, " is not one of ", count);
+      check(*id >= 0 && std::cmp_less(*id, count), ErrorKind::format, name, ": the ", what, " token ", *id, " is not one of ",
+            count);
   };
   inside(arrays.bos, "beginning");
   inside(arrays.eos, "end");
@@ -116,7 +126,8 @@ inline void check_arrays(const TokenizerArrays& arrays) {
     inside(token.id, "added");
     check(!token.content.empty(), ErrorKind::format, name, ": added token ", token.id, " is empty");
     check(token.content == arrays.tokens[static_cast<std::size_t>(token.id)], ErrorKind::format, name, ": added token ", token.id,
-          " is '", printable(token.content), "', the vocabulary has '", printable(arrays.tokens[static_cast<std::size_t>(token.id)]), "'");
+          " is '", printable(token.content), "', the vocabulary has '",
+          printable(arrays.tokens[static_cast<std::size_t>(token.id)]), "'");
   }
 }
 

@@ -59,8 +59,8 @@ class TokenizerJson {
     for (const Json& inner : step[list]) flatten(inner, list, steps);  // as deep as the parser allows
   }
   [[noreturn]] void refuse(const char* part, const Json& step) const {
-    fail(ErrorKind::format, name_, ": this ", part, " is not understood: ",
-         printable(step.dump(-1, ' ', false, Json::error_handler_t::replace), 200));
+    fail(ErrorKind::format, name_, ": this ", part,
+         " is not understood: ", printable(step.dump(-1, ' ', false, Json::error_handler_t::replace), 200));
   }
   bool flag(const Json& step, const char* key, bool usual) const { return optional<bool>(step, key, name_).value_or(usual); }
 
@@ -69,8 +69,8 @@ class TokenizerJson {
     check(id >= 0 && id < most, ErrorKind::format, name_, ": token '", printable(token), "' has the id ", id);
     const auto at = static_cast<std::size_t>(id);
     if (at >= seen_.size()) {
-      check(at <= 2 * expected_ + 1024, ErrorKind::format, name_, ": token '", printable(token), "' has the id ", id, ", beyond all ",
-            expected_, " tokens");
+      check(at <= 2 * expected_ + 1024, ErrorKind::format, name_, ": token '", printable(token), "' has the id ", id,
+            ", beyond all ", expected_, " tokens");
       seen_.resize(at + 1, false);
       arrays_.tokens.resize(at + 1);
     }
@@ -79,7 +79,9 @@ class TokenizerJson {
     seen_[at] = true;
     arrays_.tokens[at] = token;
   }
-  std::size_t first_hole() const { return static_cast<std::size_t>(std::find(seen_.begin(), seen_.end(), false) - seen_.begin()); }
+  std::size_t first_hole() const {
+    return static_cast<std::size_t>(std::find(seen_.begin(), seen_.end(), false) - seen_.begin());
+  }
   bool holes() const { return first_hole() < seen_.size(); }
 
   void read_vocabulary(const Json& model) {
@@ -87,11 +89,13 @@ class TokenizerJson {
     expected_ = model["vocab"].size();
     for (const auto& [token, id] : model["vocab"].items()) {
       const auto number = json_value<Id>(id);
-      check(number.has_value(), ErrorKind::format, name_, ": the id of token '", printable(token), "' is no whole number in range");
+      check(number.has_value(), ErrorKind::format, name_, ": the id of token '", printable(token),
+            "' is no whole number in range");
       place(*number, token);
     }
     for (const char* part : {"continuing_subword_prefix", "end_of_word_suffix"})
-      check(optional<std::string>(model, part, name_).value_or("").empty(), ErrorKind::format, name_, ": '", part, "' is not understood");
+      check(optional<std::string>(model, part, name_).value_or("").empty(), ErrorKind::format, name_, ": '", part,
+            "' is not understood");
     if (const auto unknown = optional<std::string>(model, "unk_token", name_)) {
       const auto found = model["vocab"].find(*unknown);
       if (found != model["vocab"].end()) arrays_.unknown = json_value<Id>(*found);
@@ -139,8 +143,8 @@ class TokenizerJson {
         arrays_.merges.push_back(split_merge(merge.get_ref<const std::string&>(), name_));
         continue;
       }
-      check(merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string(), ErrorKind::format, name_, ": merge ",
-            arrays_.merges.size(), " is no pair of tokens");
+      check(merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string(), ErrorKind::format, name_,
+            ": merge ", arrays_.merges.size(), " is no pair of tokens");
       arrays_.merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
     }
     arrays_.ignore_merges = flag(model, "ignore_merges", false);
@@ -151,17 +155,21 @@ class TokenizerJson {
         {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", "gpt-2"},
         {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
          "llama-bpe"},
-        {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)", "qwen2"}};
+        {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+         "qwen2"}};
     const Json& last = *steps.back();
     const bool own_rule = flag(last, "use_regex", true);
     arrays_.space_in_front = flag(last, "add_prefix_space", true);
     arrays_.pre = "";
     if (steps.size() == 1 && own_rule) arrays_.pre = "gpt-2";
     const Json& first = *steps.front();
-    if (steps.size() == 2 && own_rule && kind(first) == "Digits" && flag(first, "individual_digits", false) && !arrays_.space_in_front)
+    if (steps.size() == 2 && own_rule && kind(first) == "Digits" && flag(first, "individual_digits", false) &&
+        !arrays_.space_in_front)
       arrays_.pre = "smollm";
-    const bool isolated = optional<std::string>(first, "behavior", name_).value_or("") == "Isolated" && !flag(first, "invert", false);
-    if (steps.size() == 2 && !own_rule && kind(first) == "Split" && isolated && !arrays_.space_in_front && first.contains("pattern")) {
+    const bool isolated =
+        optional<std::string>(first, "behavior", name_).value_or("") == "Isolated" && !flag(first, "invert", false);
+    if (steps.size() == 2 && !own_rule && kind(first) == "Split" && isolated && !arrays_.space_in_front &&
+        first.contains("pattern")) {
       const std::string pattern = optional<std::string>(first["pattern"], "Regex", name_).value_or("");
       for (const auto& [text, pre] : patterns)
         if (pattern == text) arrays_.pre = pre;
@@ -189,8 +197,10 @@ class TokenizerJson {
         words = rules.collapse = rules.strip_left = rules.strip_right = true;
         continue;
       }
-      if (kind(*step) != "Metaspace" || required<std::string>(*step, "replacement", name_) != "\xE2\x96\x81") refuse("pre_tokenizer", *step);
-      const auto scheme = optional<std::string>(*step, "prepend_scheme", name_).value_or(flag(*step, "add_prefix_space", true) ? "always" : "never");
+      if (kind(*step) != "Metaspace" || required<std::string>(*step, "replacement", name_) != "\xE2\x96\x81")
+        refuse("pre_tokenizer", *step);
+      const auto scheme = optional<std::string>(*step, "prepend_scheme", name_)
+                              .value_or(flag(*step, "add_prefix_space", true) ? "always" : "never");
       if (scheme == "always" || scheme == "first") {
         rules.front = scheme == "always" ? Front::every_part : Front::first_part;
         rules.front_unless_space = true;
@@ -198,7 +208,8 @@ class TokenizerJson {
       rules.every_space_begins_word = flag(*step, "split", true);
     }
     const bool mapped = !arrays_.charsmap.empty();  // then every white space is a space
-    if ((words || rules.strip_right) && !mapped) refuse(words ? "pre_tokenizer" : "normalizer", file_[words ? "pre_tokenizer" : "normalizer"]);
+    if ((words || rules.strip_right) && !mapped)
+      refuse(words ? "pre_tokenizer" : "normalizer", file_[words ? "pre_tokenizer" : "normalizer"]);
     check(!words || (rules.front == Front::every_part && steps.size() == 2), ErrorKind::format, name_,
           ": WhitespaceSplit is understood before a Metaspace that always prepends");
     arrays_.byte_fallback = flag(model, "byte_fallback", false);
@@ -233,21 +244,26 @@ class TokenizerJson {
 
   void read_decoder_step(const Json& step) {
     const std::string type = kind(step);
-    const bool strips = type == "Strip" && optional<std::string>(step, "content", name_) == " " && optional<Index>(step, "start", name_) == 1;
-    const bool metaspace = type == "Metaspace" && optional<std::string>(step, "prepend_scheme", name_) != "never" && flag(step, "add_prefix_space", true);
+    const bool strips =
+        type == "Strip" && optional<std::string>(step, "content", name_) == " " && optional<Index>(step, "start", name_) == 1;
+    const bool metaspace = type == "Metaspace" && optional<std::string>(step, "prepend_scheme", name_) != "never" &&
+                           flag(step, "add_prefix_space", true);
     if (strips || metaspace) arrays_.spaces.decode_strip = SpaceRules::Strip::one;
-    if (type != "Strip" && type != "Metaspace" && type != "Replace" && type != "ByteFallback" && type != "Fuse") refuse("decoder", step);
+    if (type != "Strip" && type != "Metaspace" && type != "Replace" && type != "ByteFallback" && type != "Fuse")
+      refuse("decoder", step);
   }
 
   void read_types() {
     arrays_.types.assign(arrays_.tokens.size(), TokenType::normal);
-    const auto byte_like = [](std::string_view token) { return token.size() == 6 && token.starts_with("<0x") && token.ends_with('>'); };
+    const auto byte_like = [](std::string_view token) {
+      return token.size() == 6 && token.starts_with("<0x") && token.ends_with('>');
+    };
     for (std::size_t id = 0; id < arrays_.tokens.size(); ++id)
       if (arrays_.byte_fallback && byte_like(arrays_.tokens[id])) arrays_.types[id] = TokenType::byte;
     const auto& unknown = arrays_.unknown;
     if (!unknown) return;
-    check(*unknown >= 0 && std::cmp_less(*unknown, arrays_.tokens.size()), ErrorKind::format, name_, ": the unknown token ", *unknown,
-          " is not one of ", arrays_.tokens.size());
+    check(*unknown >= 0 && std::cmp_less(*unknown, arrays_.tokens.size()), ErrorKind::format, name_, ": the unknown token ",
+          *unknown, " is not one of ", arrays_.tokens.size());
     arrays_.types[static_cast<std::size_t>(*unknown)] = TokenType::unknown;
     arrays_.unknown_text = arrays_.tokens[static_cast<std::size_t>(*unknown)];
   }
@@ -261,9 +277,11 @@ class TokenizerJson {
 
 }  // namespace detail
 
-// Understood are the parts that published tokenizers of these kinds have; anything else is named and refused, since it could change
-// ids. Not part of the file: which tokens begin and end a text. Truncation, padding and post-processing are passed over.
-// throws Error format on that, on an id that is missing or stands twice, and on JSON that is not valid
+// Understood are the parts that published tokenizers of these kinds have; anything else is named and refused, since it could
+// change ids. Not part of the file: which tokens begin and end a text. Truncation, padding and post-processing are passed over.
+// throws Error format on what is not understood, on an id that is missing or stands twice, and on JSON that is not valid
+// ours: Precompiled replaces the longest stretch at each place, as SentencePiece does; the library looks at whole grapheme clusters
+// first, which gives other ids for some clusters of letters and marks that have no composed form.
 inline TokenizerArrays parse_tokenizer_json(std::string_view contents, const std::string& name) {
   const Json file = parse_json(contents, name);
   return detail::TokenizerJson(file, name).read();
