@@ -31,3 +31,10 @@ inline std::optional<std::filesystem::path> shared_data(const std::string& below
   skipped_tests().push_back(std::string(doctest::getContextOptions()->currentTest->m_name) + " (no " + path.string() + ")");
   return std::nullopt;
 }
+
+// The real model: the file that CMOE_SMOLLM2 names, or the one in the shared folder.
+inline std::optional<std::filesystem::path> smollm2_file() {
+  const char* named = std::getenv("CMOE_SMOLLM2");
+  if (named != nullptr && *named != '\0' && std::filesystem::exists(named)) return std::filesystem::path(named);
+  return shared_data("data/models/SmolLM2-135M-Instruct.Q4_1.gguf");
+}

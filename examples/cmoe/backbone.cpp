@@ -6,7 +6,9 @@
 #include "cmoe/continual/skills.hpp"
 #include "cmoe/io/checkpoint.hpp"
 #include "cmoe/io/gguf_llama.hpp"
+#include "cmoe/io/gguf_tokenizer.hpp"
 #include "cmoe/io/hf_folder.hpp"
+#include "cmoe/io/read_tokenizer.hpp"
 #include "cmoe/train/step.hpp"
 #include "interrupt.hpp"
 #include "modules.hpp"
@@ -134,10 +136,10 @@ Llama::On<Backend> open_model(const std::string& model) {
 Tokenizer load_tokenizer(const ModelOptions& options) {
   if (options.model == "builtin") return ByteTokenizer();
   if (is_moduleformer_folder(options.model)) return open_moduleformer_tokenizer(options);
-  check(!options.tokenizer.empty(), ErrorKind::config, options.model,
-        is_folder(options.model) || is_gguf(options.model) ? ": a tokenizer file is needed, the one that comes with the model is not read; name one with --tokenizer FILE"
-                                                           : " holds no tokenizer; name it with --tokenizer FILE");
-  return Llama2cTokenizer::open(options.tokenizer);
+  if (!options.tokenizer.empty()) return read_tokenizer(options.tokenizer);
+  if (is_gguf(options.model)) return gguf_tokenizer(Gguf::open(options.model));
+  check(fs::is_directory(options.model), ErrorKind::config, options.model, " holds no tokenizer; name it with --tokenizer FILE");
+  return read_tokenizer(options.model);
 }
 
 Backbone load_backbone(const ModelOptions& options, Progress& progress) {

@@ -3,7 +3,7 @@
 #include <iostream>
 #include <iterator>
 
-#include "cmoe/io/utf8.hpp"
+#include "cmoe/io/stream_decoder.hpp"
 #include "interrupt.hpp"
 #include "cmoe/io/json.hpp"
 #include "run.hpp"
@@ -28,19 +28,22 @@ int generate(const GenerateOptions& o) {
   const Id end = tokenizer.eos().value_or(-1), begin = tokenizer.bos().value_or(-1);
   std::vector<Id> made;
   std::string text;
+  StreamDecoder decoder;
+  const auto put = [&](const std::string& part) {
+    if (!o.json && !part.empty()) {
+      std::fwrite(part.data(), 1, part.size(), stdout);
+      std::fflush(stdout);
+    }
+    text += part;
+  };
   const double begun = now();
   run.generate(ids, o.max_tokens, end, {o.temperature, o.top_k, o.top_p}, Rng(o.seed), [&](Id id) {
     if (id == end || id == begin) return false;  // llama2.c's models end a story with either
     made.push_back(id);
-    const std::string all = tokenizer.decode_continuation(made);
-    const std::size_t whole = complete_utf8(all);
-    if (!o.json && whole > text.size()) {
-      std::fwrite(all.data() + text.size(), 1, whole - text.size(), stdout);
-      std::fflush(stdout);
-    }
-    text = all.substr(0, std::max(whole, text.size()));
+    put(decoder.add(tokenizer.decode_continuation({&id, 1})));
     return interrupted == 0;
   });
+  put(decoder.finish());
   const double seconds = now() - begun;
   if (!o.json) {
     std::printf("\n");

@@ -15,7 +15,7 @@ using namespace program;
 
 void add_model(CLI::App& command, ModelOptions& o) {
   command.add_option("--model", o.model, "builtin, FILE.gguf, a Hugging Face folder, a folder with a ModuleFormer, or a llama2.c FILE.bin")->capture_default_str();
-  command.add_option("--tokenizer", o.tokenizer, "the tokenizer of a model that brings none");
+  command.add_option("--tokenizer", o.tokenizer, "a tokenizer file, or a folder that holds one; llama2.c files need it");
 }
 
 void add_windows(CLI::App& command, auto& o) {

@@ -19,7 +19,7 @@ using cmoe::Index;
 
 struct ModelOptions {
   std::string model = "builtin";
-  std::string tokenizer;  // of models that bring none
+  std::string tokenizer;  // a file or a folder; llama2.c files need it
 };
 
 // An option of a method, declared once where the method is; the command line, --help, run.json and the learner's settings come

@@ -7,6 +7,8 @@
 #include "cmoe/io/checkpoint.hpp"
 #include "cmoe/io/gguf.hpp"
 #include "cmoe/io/hf_folder.hpp"
+#include "cmoe/io/llama2c.hpp"
+#include "cmoe/io/read_tokenizer.hpp"
 #include "cmoe/io/trace.hpp"
 #include "cmoe/io/utf8.hpp"
 #include "run.hpp"
@@ -18,7 +20,7 @@ namespace fs = std::filesystem;
 
 int tokenize(const TokenizeOptions& o) {
   check_utf8(o.text, "--text");
-  const Tokenizer tokenizer = load_tokenizer(o.source);
+  const Tokenizer tokenizer = o.source.tokenizer.empty() ? load_tokenizer(o.source) : read_tokenizer(o.source.tokenizer);
   std::vector<Id> ids = tokenizer.encode(o.text);
   if (o.special) {
     if (tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());

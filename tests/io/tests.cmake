@@ -6,8 +6,13 @@ cmoe_test(io_parity parity io/parity_test.cpp)
 
 # Damaged files are read under the sanitizers whatever the build type: what they find is the point of the test.
 cmoe_test(io_mutated unit io/mutated_files_test.cpp)
-target_compile_options(test_io_mutated PRIVATE -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
-target_link_options(test_io_mutated PRIVATE -fsanitize=address,undefined)
 cmoe_test(io_mutated_models unit io/mutated_models_test.cpp)
-target_compile_options(test_io_mutated_models PRIVATE -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
-target_link_options(test_io_mutated_models PRIVATE -fsanitize=address,undefined)
+cmoe_test(io_mutated_tokenizers unit io/mutated_tokenizers_test.cpp)
+foreach(name io_mutated io_mutated_models io_mutated_tokenizers)
+  target_compile_options(test_${name} PRIVATE -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
+  target_link_options(test_${name} PRIVATE -fsanitize=address,undefined)
+endforeach()
+
+cmoe_test(io_tokenizers unit io/unicode_test.cpp io/word_rules_test.cpp io/byte_level_tokenizer_test.cpp
+  io/sentencepiece_tokenizer_test.cpp io/read_tokenizer_test.cpp)
+cmoe_test(io_tokenizers_parity parity io/tokenizer_parity_test.cpp)

@@ -8,17 +8,6 @@
 using namespace cmoe;
 using B = Cpu<float>;
 
-namespace {
-
-// The real model: the file that CMOE_SMOLLM2 names, or the one in the shared folder.
-std::optional<Path> real_model() {
-  const char* named = std::getenv("CMOE_SMOLLM2");
-  if (named != nullptr && *named != '\0' && std::filesystem::exists(named)) return Path(named);
-  return shared_data("data/models/SmolLM2-135M-Instruct.Q4_1.gguf");
-}
-
-}  // namespace
-
 TEST_CASE("every GGUF type gives exactly gguf-py's numbers") {
   const auto folder = shared_data("golden/gguf");
   if (!folder) return;
@@ -41,7 +30,7 @@ TEST_CASE("every GGUF type gives exactly gguf-py's numbers") {
 
 TEST_CASE("SmolLM2 out of its GGUF file gives transformers' logits, choices, text and likelihood") {
   const auto folder = shared_data("golden/smollm2");
-  const auto path = real_model();
+  const auto path = smollm2_file();
   if (!folder || !path) return;
   const Gguf file = Gguf::open(*path);
   const Llama::On<B> model = make_llama<B>(file);

@@ -9,6 +9,11 @@ done
 "$cmoe" learn --method pmoe --help | grep -q -- --pmoe-boundary || fail "the options of pmoe are not in its help"
 "$cmoe" learn --method pmoe --help | grep -q -- --replay-memory && fail "the options of replay are in pmoe's help"
 [[ $("$cmoe" tokenize --text 'AB é' --json) == '{"ids":[65,66,32,195,169],"pieces":['* ]] || fail "tokenize --json"
+mkdir words
+printf '{"a":0,"b":1,"ab":2,"Ġ":3,"<|endoftext|>":4}' >words/vocab.json
+printf '#version: 0.2\na b\n' >words/merges.txt
+[[ $("$cmoe" tokenize --tokenizer words --text 'ab a' --json --special) == '{"ids":[4,2,3,0,4],"pieces":["<|endoftext|>","ab","Ġ","a",'* ]] ||
+  fail "tokenize --tokenizer FOLDER"
 "$cmoe" make-stream --out stream --tasks reverse,cipher >/dev/null || fail "make-stream"
 [[ -f stream/reverse/train.json && -f stream/reverse/eval.json && -f stream/cipher/test.json ]] || fail "files of make-stream"
 printf '# a comment\ntask-steps = 3\nbatch = 4\nthreads = 1\n' >options.ini

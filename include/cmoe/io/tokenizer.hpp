@@ -3,8 +3,10 @@
 
 #include <variant>
 
+#include "cmoe/io/byte_level_tokenizer.hpp"
 #include "cmoe/io/byte_tokenizer.hpp"
 #include "cmoe/io/llama2c_tokenizer.hpp"
+#include "cmoe/io/sentencepiece_tokenizer.hpp"
 
 namespace cmoe {
 
@@ -13,7 +15,7 @@ class Tokenizer {
   auto ask(auto&& question) const { return std::visit(question, kind_); }  // first, for its deduced type
 
  public:
-  using Kind = std::variant<ByteTokenizer, Llama2cTokenizer>;
+  using Kind = std::variant<ByteTokenizer, Llama2cTokenizer, ByteLevelTokenizer, SentencePieceTokenizer>;
 
   Tokenizer() = default;  // bytes
   Tokenizer(Kind kind) : kind_(std::move(kind)) {}
@@ -21,11 +23,14 @@ class Tokenizer {
   requires(!std::is_same_v<std::remove_cvref_t<One>, Tokenizer> && std::is_constructible_v<Kind, One>) Tokenizer(One&& one)
       : kind_(std::forward<One>(one)) {}
 
-  // No special tokens are added.
+  // No special tokens are added. Those that a vocabulary recognises in a text are one token each; the text of a user who must not
+  // write marks needs checking before.
   std::vector<Id> encode(std::string_view text) const {
     return ask([&](const auto& kind) { return kind.encode(text); });
   }
-  // decode(encode(x)) == x for every x. throws Error index on an id outside the vocabulary
+  // The bytes of the tokens; they may end within a character, see StreamDecoder. decode(encode(x)) == x for every x, unless the
+  // vocabulary's own rules change a text: NFC (Qwen2), SentencePiece's spaces and replacements.
+  // throws Error index on an id outside the vocabulary
   std::string decode(std::span<const Id> ids) const {
     return ask([&](const auto& kind) { return kind.decode(ids, false); });
   }
@@ -59,5 +64,12 @@ class Tokenizer {
  private:
   Kind kind_;
 };
+
+// From plain arrays, as GGUF metadata holds them.
+// throws Error format on a `model` other than gpt2, llama and t5, and on all that the kinds refuse
+inline Tokenizer make_tokenizer(const TokenizerArrays& arrays) {
+  if (arrays.model == "gpt2") return ByteLevelTokenizer(arrays);
+  return SentencePieceTokenizer(arrays);
+}
 
 }  // namespace cmoe
