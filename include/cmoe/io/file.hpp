@@ -218,4 +218,22 @@ inline void make_folder(const Path& path) {
   if (error) detail::fail_file(path, "cannot make the folder", error.value());
 }
 
+// A folder that appears under its name with all that fill(draft) wrote into it, or not at all.
+// throws Error (file) if the name is taken by a folder that is not empty, and what fill throws
+template <std::invocable<const Path&> Fill>
+void write_folder_atomically(const Path& folder, Fill&& fill) {
+  Path draft = folder;
+  draft += ".tmp." + std::to_string(::getpid());
+  std::error_code error;
+  try {
+    make_folder(draft);
+    fill(std::as_const(draft));
+    std::filesystem::rename(draft, folder, error);
+    if (error) detail::fail_file(folder, "cannot write", error.value());
+  } catch (...) {
+    std::filesystem::remove_all(draft, error);
+    throw;
+  }
+}
+
 }  // namespace cmoe

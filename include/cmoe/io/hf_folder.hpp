@@ -158,22 +158,10 @@ void write_hf_llama(const Path& folder, const Llama::On<B>& model, const Special
     if (dtype == DType::f32) writer.add(stored.name, shape, std::span<const float>(all));
     else writer.add_rounded(stored.name, dtype, shape, all);
   });
-  Path draft = folder;
-  draft += ".tmp." + std::to_string(::getpid());
-  try {
-    std::filesystem::create_directories(draft);
+  write_folder_atomically(folder, [&](const Path& draft) {
     writer.save(draft / "model.safetensors");
     write_file_atomically(draft / "config.json", config.dump(1) + "\n");
-    std::filesystem::rename(draft, folder);
-  } catch (const std::filesystem::filesystem_error& error) {
-    std::error_code ignored;
-    std::filesystem::remove_all(draft, ignored);
-    fail(ErrorKind::file, folder.string(), ": cannot write: ", error.code().message());
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove_all(draft, ignored);
-    throw;
-  }
+  });
 }
 
 }  // namespace cmoe

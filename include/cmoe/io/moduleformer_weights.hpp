@@ -228,22 +228,10 @@ void save_moduleformer(const Path& folder, const ModuleFormer::On<B>& model, con
     if (model.gate.weight && in.slabs.size() > 1) numbers(prefix + ".expert_groups", sizes(in.slabs));
     if (!router.selectable.empty()) numbers(gate + ".selectable", router.selectable);
   });
-  Path draft = folder;
-  draft += ".tmp." + std::to_string(::getpid());
-  try {
-    std::filesystem::create_directories(draft);
+  write_folder_atomically(folder, [&](const Path& draft) {
     writer.save(draft / "model.safetensors");
     write_file_atomically(draft / "config.json", moduleformer_json(model.config).dump(1) + "\n");
-    std::filesystem::rename(draft, folder);
-  } catch (const std::filesystem::filesystem_error& error) {
-    std::error_code ignored;
-    std::filesystem::remove_all(draft, ignored);
-    fail(ErrorKind::file, folder.string(), ": cannot write: ", error.code().message());
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove_all(draft, ignored);
-    throw;
-  }
+  });
 }
 
 }  // namespace cmoe

@@ -92,7 +92,8 @@ struct Single {
 
 // One block a task, mixed by the gates of the sequence: Σ_e g_e Δ_e(x). grow() appends a block; the gates may be fewer than the
 // blocks (a block without a gate is not active yet) and then only the first count.
-// computed as two products over the stacked ranks: (α/R) ((x [A_1 … A_E]) ∘ g) [B_1; …; B_E]
+// computed as two products over the stacked ranks, (α/R) ((x [A_1 … A_E]) ∘ g) [B_1; …; B_E], the newest apart from the old: these are
+// frozen as a rule, and then no gradient of their weights is computed
 template <class Kind>
 struct Mixture {
   using Config = typename Kind::Config;
@@ -107,20 +108,8 @@ struct Mixture {
       if (blocks.empty() || !flow.gates) return y;
       const auto active = static_cast<std::size_t>(flow.gates.shape().cols());
       check(active <= blocks.size(), ErrorKind::misuse, "mixture: ", active, " gates for ", blocks.size(), " experts");
-      std::vector<Tensor<B>> a, b;
-      for (std::size_t e = 0; e < active; ++e) {
-        a.push_back(blocks[e].a);
-        b.push_back(blocks[e].b);
-      }
-      Tensor<B> u;  // (N,T,E·R)
-      if (stop_old && active > 1) {
-        const std::vector<Tensor<B>> old(a.begin(), a.end() - 1);
-        u = concat_columns<B>({matmul(x.detach(), concat_columns(old)), matmul(x, a.back())});
-      } else {
-        u = matmul(x, active == 1 ? a[0] : concat_columns(a));
-      }
-      const Tensor<B> up = active == 1 ? b[0] : concat_rows(b);  // (E·R,out)
-      return y + matmul(scale_blocks(u, flow.gates), up) * static_cast<typename B::Scalar>(scale);
+      const Tensor<B> newest = y + stacked(x, flow.gates, active - 1, active);
+      return active == 1 ? newest : newest + stacked(stop_old ? x.detach() : x, flow.gates, 0, active - 1);
     }
 
     void grow(Index in, Index out, const Config& config, const Rng& rng) {
@@ -131,6 +120,20 @@ struct Mixture {
 
     using Backend = B;
     static void visit(auto& self, auto&& v) { v("experts", self.blocks); }
+
+   private:
+    // (α/R) ((x [A_first …]) ∘ g) [B_first; …] of the blocks first .. last-1
+    Tensor<B> stacked(const Tensor<B>& x, const Tensor<B>& gates, std::size_t first, std::size_t last) const {
+      std::vector<Tensor<B>> a, b;
+      for (std::size_t e = first; e < last; ++e) {
+        a.push_back(blocks[e].a);
+        b.push_back(blocks[e].b);
+      }
+      const bool alone = a.size() == 1, all = alone && gates.shape().cols() == 1;
+      const Tensor<B> g = all ? gates : slice_columns(gates, static_cast<Index>(first), static_cast<Index>(last));
+      const Tensor<B> u = matmul(x, alone ? a[0] : concat_columns(a));  // (N,T,E·R)
+      return matmul(scale_blocks(u, g * static_cast<typename B::Scalar>(scale)), alone ? b[0] : concat_rows(b));
+    }
   };
 };
 
