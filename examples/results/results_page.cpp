@@ -84,6 +84,13 @@ std::string section(const fs::path& path) {
          required<std::string>(document, "kernel", name) + ", " + std::to_string(required<Index>(document, "threads", name)) + " threads. " +
          std::to_string(seeds) + (seeds == 1 ? " seed, " : " seeds, ") + std::to_string(orders) + (orders == 1 ? " order" : " orders") + (configuration.value("paired", false) ? ", taken in turn," : "") + " of " +
          std::to_string(configuration.at("orders").at(0).size()) + " tasks.\n\n";
+  std::string list;
+  for (std::size_t k = 0; orders > 1 && k < orders; ++k) {
+    std::string names;
+    for (const auto& task : configuration.at("orders").at(k)) names += (names.empty() ? "" : ", ") + task.get<std::string>();
+    list += std::to_string(k + 1) + ". " + names + "\n";
+  }
+  if (!list.empty()) out += "Orders:\n\n" + list + "\n";
   const auto used = [&](const Column& column) {
     return std::any_of(methods.begin(), methods.end(), [&](const Json& method) { return method.contains(column.name); });
   };
