@@ -38,7 +38,7 @@ inline std::string head(const std::string& title, const std::string& subtitle, c
       "</h1>" + (subtitle.empty() ? "" : "<p class=\"quiet\">" + escape(subtitle) + "</p>") + "</header>\n";
   if (facts.empty()) return out;
   out += "<dl class=\"facts\">";
-  for (const auto& [name, value] : facts) out += "<div><dt>" + escape(name) + "</dt><dd>" + escape(value) + "</dd></div>";
+  for (const auto& [name, value] : facts) out += (value.size() > 80 ? "<div class=\"long\"><dt>" : "<div><dt>") + escape(name) + "</dt><dd>" + escape(value) + "</dd></div>";
   return out + "</dl>\n";
 }
 

@@ -73,6 +73,7 @@ main{max-width:1120px;margin:0 auto;padding:28px 20px 64px}
 h1{font-size:1.8rem;line-height:1.2;margin:0}h2{font-size:1.3rem;margin:44px 0 8px}h3{font-size:1rem;margin:24px 0 6px}
 p{margin:6px 0;max-width:76ch}.quiet,figcaption,.caption{color:var(--quiet)}a{color:var(--link)}
 dl.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:10px 20px;margin:20px 0;padding:14px 16px;background:var(--panel);border:1px solid var(--edge);border-radius:8px}
+dl.facts .long{grid-column:1/-1}
 dl.facts dt{font-size:.8rem;color:var(--quiet)}dl.facts dd{margin:0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;margin:8px 0}.scroll:focus-visible{outline:2px solid var(--link)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
