@@ -43,14 +43,14 @@ TrainedSize trained_size(Built built) {
 
 RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& progress) {
   namespace fs = std::filesystem;
+  check(!asked.out.empty(), ErrorKind::config, "learn: name the run's folder with --out DIR");
+  const fs::path out = asked.out, checkpoint = out / "checkpoint" / "state.safetensors";
+  const bool exists = fs::exists(checkpoint);  // before anything is loaded or trained
+  check(asked.resume || !exists, ErrorKind::config, asked.out, " already holds a run; go on with --resume, or name another --out");
   const LearnOptions o = fit_budget(asked, progress, [&](const LearnOptions& candidate) { return trained_size(method.build(candidate, progress)); });
   auto [learner, tokenizer, context, entries] = method.build(o, progress);
-  check(!o.out.empty(), ErrorKind::config, "learn: name the run's folder with --out DIR");
-  const fs::path out = o.out, checkpoint = out / "checkpoint" / "state.safetensors";
   const Json effective = options_json(o);
   const std::string fingerprint = hex(stable_hash(effective.dump()));
-  const bool exists = fs::exists(checkpoint);
-  check(o.resume || !exists, ErrorKind::config, o.out, " already holds a run; go on with --resume, or name another --out");
   RunState state;
   if (o.resume && exists) state = read_checkpoint_state(checkpoint, fingerprint);
   Stream stream = load_stream(o.stream, o.order, o.seed);

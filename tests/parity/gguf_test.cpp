@@ -1,12 +1,8 @@
-// GGUF files against gguf-py's numbers, and a real model against transformers.
-#include "cmoe/io/gguf_llama.hpp"
-#include "cmoe/io/gguf_vocabulary.hpp"
-#include "cmoe/models/generate.hpp"
-#include "cmoe/ops/loss.hpp"
+// GGUF's number types against gguf-py's numbers.
+#include "cmoe/io/gguf.hpp"
 #include "golden.hpp"
 
 using namespace cmoe;
-using B = Cpu<float>;
 
 TEST_CASE("every GGUF type gives exactly gguf-py's numbers") {
   const auto folder = shared_data("golden/gguf");
@@ -26,40 +22,4 @@ TEST_CASE("every GGUF type gives exactly gguf-py's numbers") {
   CHECK(file.optional<bool>("test.flag") == true);
   CHECK(file.optional<std::uint64_t>("test.big") == 1152921504606846977u);
   CHECK(file.optional<int>("test.neg") == -7);
-}
-
-TEST_CASE("SmolLM2 out of its GGUF file gives transformers' logits, choices, text and likelihood") {
-  const auto folder = shared_data("golden/smollm2");
-  const auto path = smollm2_file();
-  if (!folder || !path) return;
-  const Gguf file = Gguf::open(*path);
-  const Llama::On<B> model = make_llama<B>(file);
-  const Json expected = read_json(*folder / "expected.json");
-  const SafeTensors last = SafeTensors::open(*folder / "last_logits.safetensors");
-  const std::string name = "expected.json";
-  int number = 0;
-  for (const Json& prompt : expected["prompts"]) {
-    const auto ids = required<std::vector<Id>>(prompt, "ids", name), argmax = required<std::vector<Id>>(prompt, "argmax", name),
-               greedy = required<std::vector<Id>>(prompt, "greedy", name);
-    const auto n = static_cast<Index>(ids.size());
-    const Array<B> logits = model(Ids<B>({1, n}, ids), {}).logits.value().reshape({n, model.vocabulary()});
-    Rng unused(0);
-    for (Index t = 0; t < n; ++t) CHECK(sample(std::span<const float>(logits.rows(t, t + 1).values()), {}, unused) == argmax[static_cast<std::size_t>(t)]);
-    CHECK(golden::deviation(logits.rows(n - 1, n).values(), last.at("last_logits." + std::to_string(number)).values<double>()) < 1e-3);
-    const auto made = generate(model, ids, static_cast<Index>(greedy.size()) - n, -1, {}, Rng(0), Flow<B>{});
-    CHECK(made == std::vector<Id>(greedy.begin() + n, greedy.end()));
-    ++number;
-  }
-  CHECK(number > 0);
-  const auto text = required<std::vector<Id>>(expected["nll"], "ids", name);
-  const auto n = static_cast<Index>(text.size());
-  std::vector<Id> labels(text.begin() + 1, text.end());
-  labels.push_back(ignored_label);
-  const Tensor<B> loss = cross_entropy(model(Ids<B>({1, n}, text), {}).logits, Ids<B>({1, n}, labels));
-  CHECK(static_cast<double>(loss.item()) == doctest::Approx(required<double>(expected["nll"], "mean", name)).epsilon(1e-4));
-
-  const GgufVocabulary words = gguf_vocabulary(file);
-  CHECK(std::cmp_equal(words.tokens.size(), model.vocabulary()));
-  CHECK(words.chat_template.find("<|im_start|>") != std::string::npos);
-  CHECK_FALSE(words.merges.empty());
 }
