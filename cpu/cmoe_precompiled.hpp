@@ -35,6 +35,9 @@
   word template void gemm_batched<Real>(Form, Index, Index, Index, Index, Real, const Real*, Index, const Real*, Index, bool, Real*,     \
                                         Index);                                                                                          \
   word template void gemm_grouped<Real>(Form, Index, const Index*, Index, Index, Real, const Real*, const Real*, bool, Real*);           \
+  word template void stored_product<Real>(const StoredMatrix&, Index, const Real*, Real*);                                               \
+  word template void stored_product_back<Real>(const StoredMatrix&, Index, const Real*, Real*);                                          \
+  word template void gather_stored<Real>(const StoredMatrix&, Index, const Id*, Real*);                                                  \
   word template void softmax_rows<Real>(Index, Index, const Real*, Real*);                                                               \
   word template void softmax_rows_back<Real>(Index, Index, const Real*, const Real*, Real*);                                             \
   word template void logsumexp_rows<Real>(Index, Index, const Real*, Real*);                                                             \

@@ -19,7 +19,7 @@ typename Recipe::template On<Backend> adapt(const Backbone& backbone, const Lear
   lora(config.shallow);
   lora(config.deep);
   typename Recipe::template On<Backend> model(config, cmoe::Rng(o.seed).fork("learner").fork("model"), cmoe::Pretrained::unfilled);
-  cmoe::copy_parameters(backbone.model, model);
+  cmoe::share_parameters(backbone.model, model);
   return model;
 }
 

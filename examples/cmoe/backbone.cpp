@@ -125,9 +125,9 @@ Index pretraining_steps(Index usual) {  // CMOE_BUILTIN_STEPS: shorter for tests
 bool is_folder(const std::string& model) { return fs::exists(fs::path(model) / "config.json"); }
 bool is_gguf(const std::string& model) { return model.ends_with(".gguf"); }
 
-Llama::On<Backend> open_model(const std::string& model) {
-  if (is_folder(model)) return read_hf_llama<Backend>(model);
-  if (is_gguf(model)) return read_gguf_llama<Backend>(model);
+Llama::On<Backend> open_model(const std::string& model, Weights weights) {
+  if (is_folder(model)) return read_hf_llama<Backend>(model, usual_context, weights);
+  if (is_gguf(model)) return read_gguf_llama<Backend>(model, usual_context, weights);
   return make_llama<Backend>(read_llama2c(model));
 }
 
@@ -142,7 +142,7 @@ Tokenizer load_tokenizer(const ModelOptions& options) {
   return read_tokenizer(options.model);
 }
 
-Backbone load_backbone(const ModelOptions& options, Progress& progress) {
+Backbone load_backbone(const ModelOptions& options, Progress& progress, Weights needs) {
   if (options.model == "builtin") {
     Llama::Config config;
     config.context = 512;
@@ -152,7 +152,7 @@ Backbone load_backbone(const ModelOptions& options, Progress& progress) {
   }
   check(is_folder(options.model) || is_gguf(options.model) || options.model.ends_with(".bin"), ErrorKind::config, "--model ", options.model,
         " is neither 'builtin' nor a GGUF FILE.gguf, a Hugging Face folder with a config.json, or a llama2.c FILE.bin");
-  Llama::On<Backend> model = open_model(options.model);
+  Llama::On<Backend> model = open_model(options.model, options.weights == "unpacked" ? Weights::unpacked : needs);
   Tokenizer tokenizer = load_tokenizer(options);
   const bool padded = !options.model.ends_with(".bin");  // tables of other files may be longer than the vocabulary
   check(padded ? tokenizer.size() <= model.vocabulary() : tokenizer.size() == model.vocabulary(), ErrorKind::config, "the tokenizer ", options.tokenizer, " has ",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cmoe/cpu/cpu.hpp"
+#include "cmoe/io/llama_weights.hpp"
 #include "cmoe/io/tokenizer.hpp"
 #include "cmoe/models/llama.hpp"
 #include "cmoe/models/moduleformer.hpp"
@@ -18,8 +19,8 @@ struct Backbone {
   cmoe::Llama::On<Backend> model;
 };
 
-// `builtin`, a Hugging Face folder, a GGUF file, or a llama2.c file. throws cmoe::Error
-Backbone load_backbone(const ModelOptions& options, Progress& progress);
+// `builtin`, a Hugging Face folder, a GGUF file, or a llama2.c file. `needs`: what the method can work with. throws cmoe::Error
+Backbone load_backbone(const ModelOptions& options, Progress& progress, cmoe::Weights needs = cmoe::Weights::stored);
 
 // The tokenizer alone, without loading or training weights.
 cmoe::Tokenizer load_tokenizer(const ModelOptions& options);

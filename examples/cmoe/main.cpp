@@ -16,6 +16,9 @@ using namespace program;
 void add_model(CLI::App& command, ModelOptions& o) {
   command.add_option("--model", o.model, "builtin, FILE.gguf, a Hugging Face folder, a folder with a ModuleFormer, or a llama2.c FILE.bin")->capture_default_str();
   command.add_option("--tokenizer", o.tokenizer, "a tokenizer file, or a folder that holds one; llama2.c files need it");
+  command.add_option("--weights", o.weights, "matrices of a file whose numbers are narrower than 32 bits: stored (as they are, frozen: little memory) or "
+                     "unpacked (multiply faster; methods that train or read them do so anyway)")
+      ->capture_default_str()->check(CLI::IsMember({"stored", "unpacked"}));
 }
 
 void add_windows(CLI::App& command, auto& o) {

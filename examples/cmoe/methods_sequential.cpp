@@ -9,7 +9,7 @@ using namespace cmoe;
 
 std::vector<Method> sequential_methods() {
   const auto all_weights = [](const LearnOptions& o, Progress& progress) {
-    Backbone backbone = load_backbone(o.source, progress);
+    Backbone backbone = load_backbone(o.source, progress, o.learns ? Weights::unpacked : Weights::stored);
     const Index context = backbone.model.context();
     SeqFt<Backend> learner(std::move(backbone.model), {}, Rng(o.seed).fork("learner"));
     return Built{AnyLearner<Backend>(std::move(learner)), backbone.tokenizer, context};

@@ -10,7 +10,7 @@ namespace {
 
 template <class Recipe>
 Built with_seta(const LearnOptions& o, Progress& progress) {
-  const Backbone backbone = load_backbone(o.source, progress);
+  const Backbone backbone = load_backbone(o.source, progress, Weights::unpacked);  // its probe reads gradients of the weights
   SetaConfig config;
   config.density = o.number("seta-density");
   config.coverage = o.number("seta-coverage");

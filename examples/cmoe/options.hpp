@@ -20,6 +20,7 @@ using cmoe::Index;
 struct ModelOptions {
   std::string model = "builtin";
   std::string tokenizer;  // a file or a folder; llama2.c files need it
+  std::string weights = "stored";  // matrices of files with narrow numbers: as they are stored, or unpacked
 };
 
 // An option of a method, declared once where the method is; the command line, --help, run.json and the learner's settings come
@@ -49,6 +50,7 @@ struct LearnOptions {
   Index batch = 0, accumulate = 1, save_every = 50, log_every = 10;
   std::uint64_t seed = 1;
   bool resume = false, quiet = false, json = false;
+  bool learns = true;    // false: the model is used as it is
   Index rank = 0;        // of LoRA; 0: 8
   Index budget = 0;      // trainable parameters a task that rank or density is chosen for; 0: as they are
   BudgetFit fit;         // how the budget was met

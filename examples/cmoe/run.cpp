@@ -94,6 +94,7 @@ OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progre
   LearnOptions plain;
   plain.method = is_moduleformer_folder(source.model) ? "moduleformer" : "seqft";  // a plain model is a learner that has learnt nothing
   plain.source = source;
+  plain.learns = false;
   plain.options = default_options(find_method(plain.method));
   return open_with(find_method(plain.method), plain, folder, progress);
 }

@@ -27,6 +27,7 @@ Json options_json(const LearnOptions& o) {
                {"task_epochs", o.task_epochs}, {"task_steps", o.task_steps}, {"train_limit", o.train_limit}, {"test_limit", o.test_limit},
                {"window", o.window}, {"prompt_tokens", o.prompt_tokens}, {"max_tokens", o.max_tokens}, {"batch", o.batch},
                {"accumulate", o.accumulate}, {"seed", o.seed}, {"rank", o.rank}, {"lr", o.lr}, {"budget", o.budget}, {"ability", o.ability}};
+  if (o.source.weights != "stored") json["weights"] = o.source.weights;
   if (o.dev) json["dev"] = true;
   for (const auto& [name, value] : o.options) std::visit([&](const auto& v) { json[name] = v; }, value);
   return json;
@@ -41,6 +42,7 @@ LearnOptions options_of(const Json& j, const std::string& name) {
   get("accumulate", o.accumulate), get("seed", o.seed), get("rank", o.rank), get("lr", o.lr);
   o.budget = optional<Index>(j, "budget", name).value_or(0);
   o.ability = optional<std::string>(j, "ability", name).value_or("");
+  o.source.weights = optional<std::string>(j, "weights", name).value_or("stored");
   o.dev = optional<bool>(j, "dev", name).value_or(false);
   o.options = default_options(find_method(o.method));
   for (auto& [key, value] : o.options) std::visit([&](auto& v) { get(key, v); }, value);

@@ -10,6 +10,7 @@
 #include "cmoe/core/scalar.hpp"     // mathematics of one number, under the names that packs use too
 #include "cmoe/core/functors.hpp"   // elementwise formulas, each with its derivative
 #include "cmoe/core/product.hpp"    // the sizes of products and attentions
+#include "cmoe/core/stored_matrix.hpp"  // a matrix as it lies in a file
 #include "cmoe/core/backend.hpp"    // the complete list of what a device must be able to do
 #include "cmoe/core/owners.hpp"     // how many handles share an object
 #include "cmoe/core/memory.hpp"     // aligned, counted buffers from a cache

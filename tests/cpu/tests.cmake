@@ -6,6 +6,7 @@ cmoe_test(cpu unit
   ${CMAKE_CURRENT_LIST_DIR}/layout_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/rows_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/attention_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/stored_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/eigen_products_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/eigen_rows_test.cpp)
 

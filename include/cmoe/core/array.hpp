@@ -24,10 +24,18 @@ class Array {
   }
   Array(const Shape& shape, std::initializer_list<T> values) : Array(shape, std::span<const T>(values.begin(), values.size())) {}
 
+  // A shape alone, for what lies elsewhere (Param::store): it has no data().
+  static Array outline(const Shape& shape) {
+    Array empty;
+    empty.shape_ = shape;
+    return empty;
+  }
+
   const Shape& shape() const { return shape_; }
   Index size() const { return shape_.size(); }
-  T* data() { return data_; }
-  const T* data() const { return data_; }
+  // throws Error (misuse) if the values lie elsewhere
+  T* data() { return held(data_); }
+  const T* data() const { return held(data_); }
 
   explicit operator bool() const { return static_cast<bool>(buffer_); }         // false: holds nothing, not even 0 elements
   bool sole_owner() const { return buffer_.sole_owner(); }  // nobody else sees the memory
@@ -63,6 +71,15 @@ class Array {
   }
 
  private:
+  template <class P>
+  P held(P data) const {
+    if (data == nullptr && size() > 0) [[unlikely]] not_here();
+    return data;
+  }
+  [[noreturn, gnu::noinline]] void not_here() const {
+    fail(ErrorKind::misuse, "array: the values of ", shape_, " are kept as they lie in a file; only products and look-ups read them there");
+  }
+
   Shape shape_ = Shape::nothing();
   typename B::Buffer buffer_;
   T* data_ = nullptr;

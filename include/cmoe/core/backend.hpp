@@ -8,6 +8,7 @@
 #include "cmoe/core/functors.hpp"
 #include "cmoe/core/product.hpp"
 #include "cmoe/core/shape.hpp"
+#include "cmoe/core/stored_matrix.hpp"
 
 namespace cmoe {
 
@@ -19,7 +20,7 @@ template <class B>
 concept Backend = requires(Index n, Index rows, Index cols, Index k, bool flag, double number, std::uint64_t key, Id id, Form form,
                            typename B::Scalar s, const typename B::Scalar* x, typename B::Scalar* y, const Id* ids, Id* ids_out,
                            const Index* offsets, Index* offsets_out, const AttentionShape& attention,
-                           const AdamWStep<typename B::Scalar>& step) {
+                           const AdamWStep<typename B::Scalar>& step, const StoredMatrix& stored) {
   // memory
   requires std::constructible_from<typename B::Buffer, std::size_t>;  // a shared handle on bytes of the device
   B::fill(n, s, y);
@@ -41,6 +42,11 @@ concept Backend = requires(Index n, Index rows, Index cols, Index k, bool flag, 
   B::gemm(form, rows, cols, k, s, x, n, x, n, flag, y, n);
   B::gemm_batched(form, n, rows, cols, k, s, x, n, x, n, flag, y, n);
   B::gemm_grouped(form, n, offsets, rows, cols, s, x, x, flag, y);   // one weight for each group of rows
+
+  // a matrix w (rows,cols) as it lies in a file
+  B::stored_product(stored, n, x, y);                                // y (n,rows) = x wᵀ
+  B::stored_product_back(stored, n, x, y);                           // y (n,cols) = x w
+  B::gather_stored(stored, n, ids, y);                               // rows of w
 
   // rows: (rows,cols) matrices, one result or one normalisation a row
   B::softmax_rows(rows, cols, x, y);

@@ -74,6 +74,10 @@ struct Cpu {
     cpu::kernels::gemm_grouped(form, groups, offsets, n, k, alpha, a, b, accumulate, c);
   }
 
+  static void stored_product(const StoredMatrix& w, Index m, const Real* x, Real* y) { cpu::kernels::stored_product(w, m, x, y); }
+  static void stored_product_back(const StoredMatrix& w, Index m, const Real* dy, Real* dx) { cpu::kernels::stored_product_back(w, m, dy, dx); }
+  static void gather_stored(const StoredMatrix& w, Index n, const Id* ids, Real* y) { cpu::kernels::gather_stored(w, n, ids, y); }
+
   static void softmax_rows(Index rows, Index cols, const Real* x, Real* y) { cpu::kernels::softmax_rows(rows, cols, x, y); }
   static void softmax_rows_back(Index rows, Index cols, const Real* y, const Real* dy, Real* dx) {
     cpu::kernels::softmax_rows_back(rows, cols, y, dy, dx);

@@ -7,6 +7,7 @@
 #include "cmoe/cpu/eigen_elementwise.hpp"
 #include "cmoe/cpu/eigen_gemm.hpp"
 #include "cmoe/cpu/eigen_rows.hpp"
+#include "cmoe/cpu/eigen_stored.hpp"
 
 namespace cmoe::cpu {
 namespace kernels = ::cmoe::cpu::eigen;
@@ -19,6 +20,7 @@ namespace kernels = ::cmoe::cpu::eigen;
 #include "cmoe/cpu/gemm.hpp"
 #include "cmoe/cpu/rows.hpp"
 #include "cmoe/cpu/stickbreaking.hpp"
+#include "cmoe/cpu/stored.hpp"
 #include "cmoe/cpu/update.hpp"
 
 namespace cmoe::cpu {

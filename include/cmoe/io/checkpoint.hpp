@@ -74,7 +74,7 @@ inline RunState read_state(const Json& json, const std::string& name) {
   return state;
 }
 
-// Writes every parameter of the learner's model, what the learner keeps beside it, the moments if an optimiser is given, and the
+// Writes every parameter of the learner's model but those kept as they lie in a file (Param::store), which cannot change, what the learner keeps beside it, the moments if an optimiser is given, and the
 // state of the run. `fingerprint` says which run this is.
 // The file appears complete under its name or the old one stays. throws Error (file)
 template <class B, class L>
@@ -85,7 +85,9 @@ void save_checkpoint(const std::filesystem::path& path, L& learner, AdamW<B>* op
     const auto values = array.values();
     writer.add(name, array.shape(), std::span(values));
   };
-  for_each_param(learner.model(), [&](const std::string& name, const Param<B>& p) { add("model." + name, p); });
+  for_each_param(learner.model(), [&](const std::string& name, const Param<B>& p) {
+    if (!p.stored()) add("model." + name, p);
+  });
   if constexpr (KeepsState<L, B>) {
     for (const auto& [name, array] : learner.state().arrays) add("learner.array." + name, array);
     for (const auto& [name, list] : learner.state().lists)
@@ -138,7 +140,9 @@ void load_checkpoint(const std::filesystem::path& path, L& learner, AdamW<B>* op
     }
     if constexpr (requires { learner.restored(); }) learner.restored();
   }
-  for_each_param(learner.model(), [&](const std::string& name, Param<B>& p) { p.assign(read("model." + name, p.shape())); });
+  for_each_param(learner.model(), [&](const std::string& name, Param<B>& p) {
+    if (!p.stored()) p.assign(read("model." + name, p.shape()));
+  });
   if (!optimizer) return;
   optimizer->for_each_moment([&](const std::string& name, Array<B>& moment) {
     const auto values = read("optimizer." + name, moment.shape());

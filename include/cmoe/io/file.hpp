@@ -15,12 +15,11 @@
 #include <system_error>
 #include <utility>
 
-#include "cmoe/core/error.hpp"
+#include "cmoe/core/stored_matrix.hpp"
 
 namespace cmoe {
 
 using Path = std::filesystem::path;
-using Bytes = std::span<const std::byte>;
 
 inline Bytes as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }

@@ -115,6 +115,7 @@ class Gguf {
 
   const std::string& name() const { return file_; }
   std::uint32_t version() const { return version_; }
+  const std::shared_ptr<const void>& owner() const { return owner_; }  // keeps the bytes of the tensors
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
 

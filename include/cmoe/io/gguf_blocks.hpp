@@ -1,18 +1,11 @@
 // The number types of GGUF files: what a block of numbers looks like in the file, and the way to float.
 #pragma once
 
+#include "cmoe/core/stored_matrix.hpp"
 #include "cmoe/io/dtype.hpp"
 #include "cmoe/io/file.hpp"
 
 namespace cmoe {
-
-// One number type: so many numbers share a block of so many bytes.
-struct BlockType {
-  std::uint32_t id;
-  std::string_view name;
-  Index numbers, bytes;
-  void (*decode)(const std::uint8_t* block, float* out);
-};
 
 // Every type is scale · q − minimum with small integers q. The products are exact in float (at most 24 bits), so that the result has
 // the same bits in whatever way a compiler joins the multiplication and the subtraction.

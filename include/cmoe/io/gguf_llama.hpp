@@ -93,11 +93,11 @@ inline DecoderConfig gguf_decoder_config(const Gguf& file, Index most_context = 
   return c;
 }
 
-// Weights are brought to the model's scalar. Files of architecture llama hold the rows of queries and keys in adjacent rotary pairs;
+// Weights are brought to the model's scalar, or the matrices stay as they lie in the file, which stays mapped then. Files of architecture llama hold the rows of queries and keys in adjacent rotary pairs;
 // they are put in halves here, so that a decoder and its adapters are the same whatever file it came from.
 // throws Error (format) naming the tensor and the shapes, (numeric) for NaN and infinity
 template <class B>
-Llama::On<B> make_llama(const Gguf& file, Index most_context = usual_context) {
+Llama::On<B> make_llama(const Gguf& file, Index most_context = usual_context, Weights weights = Weights::unpacked) {
   using Real = typename B::Scalar;
   const DecoderConfig config = gguf_decoder_config(file, most_context);
   TensorSource<Real> source;
@@ -116,6 +116,12 @@ Llama::On<B> make_llama(const Gguf& file, Index most_context = usual_context) {
       std::copy(values.begin(), values.end(), out.begin());
     }
   };
+  if (weights == Weights::stored)
+    source.stored = [&](const std::string& tensor) -> std::optional<StoredMatrix> {
+      const GgufTensor& found = *file.find(tensor);
+      if (found.type->name == "F32") return std::nullopt;
+      return StoredMatrix(*found.type, found.shape.rows(), found.shape.cols(), found.bytes, file.owner());
+    };
   std::vector<std::string> names;
   for (const GgufTensor& tensor : file.tensors())
     if (tensor.name != "rope_freqs.weight") names.push_back(tensor.name);
@@ -123,8 +129,8 @@ Llama::On<B> make_llama(const Gguf& file, Index most_context = usual_context) {
 }
 
 template <class B>
-Llama::On<B> read_gguf_llama(const Path& path, Index most_context = usual_context) {
-  return make_llama<B>(Gguf::open(path), most_context);
+Llama::On<B> read_gguf_llama(const Path& path, Index most_context = usual_context, Weights weights = Weights::unpacked) {
+  return make_llama<B>(Gguf::open(path), most_context, weights);
 }
 
 }  // namespace cmoe

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cmoe/io/gguf_blocks.hpp"
 #include "cmoe/io/hf_config.hpp"
 #include "cmoe/io/llama_weights.hpp"
 #include "cmoe/io/safetensors.hpp"
@@ -121,13 +122,21 @@ inline SpecialIds read_hf_special_ids(const Path& folder) {
 // (rotary_emb.inv_freq) and an lm_head.weight that the configuration ties to the embedding are passed over.
 // throws Error (file), (format) naming the file, the key or the tensor with its shapes, (numeric) for NaN and infinity
 template <class B>
-Llama::On<B> read_hf_llama(const Path& folder, Index most_context = usual_context) {
+Llama::On<B> read_hf_llama(const Path& folder, Index most_context = usual_context, Weights weights = Weights::unpacked) {
   const DecoderConfig config = read_hf_config(folder, most_context);
-  const TensorFolder tensors(folder);
+  const auto tensors = std::make_shared<const TensorFolder>(folder);
   std::vector<std::string> names;
-  for (const std::string& name : tensors.names())
+  for (const std::string& name : tensors->names())
     if (!name.ends_with(".rotary_emb.inv_freq") && !(config.tied && name == "lm_head.weight")) names.push_back(name);
-  return make_llama<B>(config, tensor_source<typename B::Scalar>(tensors), names);
+  TensorSource<typename B::Scalar> source = tensor_source<typename B::Scalar>(*tensors);
+  if (weights == Weights::stored)
+    source.stored = [&](const std::string& name) -> std::optional<StoredMatrix> {
+      const StoredTensor& found = *tensors->find(name);
+      const BlockType* type = found.dtype == DType::f16 ? block_type(1) : found.dtype == DType::bf16 ? block_type(30) : nullptr;
+      if (type == nullptr) return std::nullopt;
+      return StoredMatrix(*type, found.shape.rows(), found.shape.cols(), found.bytes, tensors);
+    };
+  return make_llama<B>(config, source, names);
 }
 
 // Writes the folder, which must not be there yet; it appears complete or not at all. Queries and keys that rotate adjacent pairs are

@@ -21,7 +21,13 @@ struct TensorSource {
   std::function<std::optional<Shape>(const std::string& tensor)> shape;  // nothing: no such tensor
   // Rows first..last-1 of a tensor seen as a matrix (a vector is one row); called from several threads.
   std::function<void(const std::string& tensor, Index first, Index last, std::span<Real> out)> read;
+  // The bytes of a matrix that should stay as it is; nothing for one that becomes numbers of the model. Empty: all do.
+  std::function<std::optional<StoredMatrix>(const std::string& tensor)> stored = {};
 };
+
+// What becomes of the matrices of a file when a model is read: numbers of the model's scalar, which can be trained and multiply
+// fastest, or, where the file's type is narrower than 32 bits, the file's own bytes, frozen and decoded where they are used.
+enum class Weights { unpacked, stored };
 
 // Turns a row of a query or key matrix whose rotary pairs are adjacent, (2p, 2p+1), into its place where they are halves,
 // (p, p + D/2), head by head.
@@ -53,6 +59,12 @@ bool all_finite(std::span<const Real> values) {
   return highest < exponent;
 }
 
+template <class Real>
+void check_finite(const TensorSource<Real>& source, const std::string& tensor, Index first, std::span<const Real> values, Index cols) {
+  check(all_finite<Real>(values), ErrorKind::numeric, source.name, ": tensor '", tensor, "' holds a number in rows ", first, " to ",
+        first + std::ssize(values) / cols - 1, " that is not finite; the file is damaged or its training diverged");
+}
+
 // Fills a parameter from a stored tensor. Blocks of rows go through small buffers, and only what is turned through a whole one
 // (`turned`, kept for the next tensor).
 template <class B, class Real = typename B::Scalar>
@@ -66,8 +78,7 @@ void fill_stored(Param<B>& p, const TensorSource<Real>& source, const StoredName
     const Index count = last - first;
     std::vector<Real> block(static_cast<std::size_t>(count * cols));
     source.read(stored.name, first, last, std::span(block));
-    check(all_finite<Real>(block), ErrorKind::numeric, source.name, ": tensor '", stored.name, "' holds a number in rows ", first, " to ", last - 1,
-          " that is not finite; the file is damaged or its training diverged");
+    check_finite<Real>(source, stored.name, first, block, cols);
     if (stored.transposed) {
       std::array<Index, block_rows> places{};
       for (Index r = 0; r < count; ++r) places[static_cast<std::size_t>(r)] = place(first + r);
@@ -84,6 +95,22 @@ void fill_stored(Param<B>& p, const TensorSource<Real>& source, const StoredName
     }
   });
   if (stored.transposed) p.assign(std::span(turned).first(static_cast<std::size_t>(shape.size())));
+}
+
+// Leaves a matrix as it lies in the file; only rows that have to move are copied. False if it is none that stays.
+template <class B, class Real = typename B::Scalar>
+bool keep_stored(Param<B>& p, const TensorSource<Real>& source, const StoredName& stored, Index adjacent_head) {
+  if (!source.stored || p.shape().rank() != 2) return false;
+  std::optional<StoredMatrix> matrix = source.stored(stored.name);
+  if (!matrix) return false;
+  parallel_for(matrix->rows(), 64, [&](Index first, Index last) {
+    std::vector<Real> rows(static_cast<std::size_t>((last - first) * matrix->cols()));
+    source.read(stored.name, first, last, std::span(rows));
+    check_finite<Real>(source, stored.name, first, rows, matrix->cols());
+  });
+  if (adjacent_head > 0) matrix = matrix->reordered([&](Index row) { return row_in_halves(row, adjacent_head); });
+  p.store({std::make_shared<const StoredMatrix>(std::move(*matrix)), stored.transposed});
+  return true;
 }
 
 // Whether a parameter holds queries or keys, whose rows follow the rotary layout.
@@ -105,7 +132,8 @@ void load_llama(Llama::On<B>& model, const TensorSource<typename B::Scalar>& sou
     const auto found = source.shape(stored.name);
     check(found.has_value(), ErrorKind::format, source.name, ": no tensor '", stored.name, "'");
     check(*found == wanted, ErrorKind::format, source.name, ": tensor '", stored.name, "' is ", *found, ", expected ", wanted);
-    detail::fill_stored(p, source, stored, adjacent && detail::rotated(ours) ? model.config.head() : 0, turned);
+    const Index adjacent_head = adjacent && detail::rotated(ours) ? model.config.head() : 0;
+    if (!detail::keep_stored(p, source, stored, adjacent_head)) detail::fill_stored(p, source, stored, adjacent_head, turned);
   });
 }
 

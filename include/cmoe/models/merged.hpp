@@ -15,13 +15,14 @@ void merge_map(const Map& map, const Flow<B>& flow, const char* name, Linear<B>&
   for_each_param(map.delta, [&](const std::string&, const auto&) { adapted = true; });
   if (!adapted) return;
   const Index in = map.base.in(), out = map.base.out();
+  const Tensor<B> base = map.base.weight.stored() ? Tensor<B>({in, out}, std::span<const Real>(map.base.weight.values())) : map.base.weight;
   constexpr Index at_once = 256;
   std::vector<Real> merged;
   for (Index first = 0; first < in; first += at_once) {
     const Index rows = std::min(at_once, in - first);
     std::vector<Real> unit(static_cast<std::size_t>(rows * in), 0);
     for (Index r = 0; r < rows; ++r) unit[static_cast<std::size_t>(r * in + first + r)] = 1;
-    const Tensor<B> w(map.base.weight.value().rows(first, first + rows).reshape({1, rows, out}));
+    const Tensor<B> w(base.value().rows(first, first + rows).reshape({1, rows, out}));
     const auto block = map.delta.add(w, Tensor<B>({1, rows, in}, std::span<const Real>(unit)), flow).values();  // (1,rows,out)
     merged.insert(merged.end(), block.begin(), block.end());
   }
@@ -31,7 +32,7 @@ void merge_map(const Map& map, const Flow<B>& flow, const char* name, Linear<B>&
   std::vector<Real> x(static_cast<std::size_t>(3 * in));
   for (Real& value : x) value = static_cast<Real>(draw.normal());
   const Tensor<B> input({1, 3, in}, std::span<const Real>(x));
-  const auto wanted = map.delta.add(matmul(input, map.base.weight), input, flow).values(), got = matmul(input, into.weight).values();
+  const auto wanted = map.delta.add(matmul(input, base), input, flow).values(), got = matmul(input, into.weight).values();
   Real worst = 0, largest = 0;
   for (std::size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(got[i] - wanted[i])), largest = std::max(largest, std::abs(wanted[i]));
   check(worst <= static_cast<Real>(1e-3) * largest, ErrorKind::misuse, "merged: the delta of ", name,

@@ -21,8 +21,13 @@ struct Embedding {
   // Not yet filled: whoever makes it assigns the table.
   Embedding(Index vocabulary, Index width) : weight(Array<B>({vocabulary, width})) {}
 
-  Tensor<B> operator()(const Ids<B>& ids) const { return gather_rows(weight, ids); }
-  Tensor<B> scores(const Tensor<B>& x) const { return matmul_transposed(x, weight); }  // (...,C) -> (...,V): tied output
+  Tensor<B> operator()(const Ids<B>& ids) const {
+    return weight.stored() ? gather_stored(*weight.stored().matrix, ids) : gather_rows(weight, ids);
+  }
+  // (...,C) -> (...,V): tied output
+  Tensor<B> scores(const Tensor<B>& x) const {
+    return weight.stored() ? matmul_stored(x, weight.stored().matrix) : matmul_transposed(x, weight);
+  }
 
   static void visit(auto& self, auto&& v) { v("weight", self.weight); }
 };

@@ -26,7 +26,7 @@ struct Linear {
   Linear(Index in, Index out) : weight(Array<B>({in, out})) {}
 
   Tensor<B> operator()(const Tensor<B>& x) const {
-    const Tensor<B> y = matmul(x, weight);
+    const Tensor<B> y = weight.stored() ? matmul_stored(x, weight.stored().matrix) : matmul(x, weight);
     return bias ? y + bias : y;
   }
   Tensor<B> operator()(const Tensor<B>& x, const Flow<B>&) const { return (*this)(x); }

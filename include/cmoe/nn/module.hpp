@@ -141,7 +141,8 @@ auto by_name(M& module) {
 }
 }  // namespace detail
 
-// Copies the values of every parameter of `from` into the one of the same name in `to`.
+// Copies the values of every parameter of `from` into the one of the same name in `to`; what `from` keeps as it lies in a file is
+// shared.
 // throws Error if `to` lacks a name or has it with another shape; parameters that only `to` has stay as they are
 template <class From, class To>
 void copy_parameters(const From& from, To& to) {
@@ -151,6 +152,7 @@ void copy_parameters(const From& from, To& to) {
     check(target != targets.end(), ErrorKind::misuse, "copy_parameters: the target has no ", name);
     check(source.shape() == target->second->shape(), "copy_parameters: ", name, " is ", source.shape(), " here and ", target->second->shape(),
           " there");
+    if (source.stored()) return target->second->store(source.stored());
     const auto values = source.values();
     target->second->assign(values);
   });
@@ -162,7 +164,10 @@ template <class From, class To>
 void share_parameters(const From& from, To& to) {
   const auto targets = detail::by_name(to);
   for_each_param(from, [&](const std::string& name, const auto& source) {
-    if (const auto target = targets.find(name); target != targets.end()) target->second->share(source.value());
+    const auto target = targets.find(name);
+    if (target == targets.end()) return;
+    if (source.stored()) target->second->store(source.stored());
+    else target->second->share(source.value());
   });
 }
 

@@ -1,9 +1,19 @@
 // Parameters: tensors that a model owns and that training may change.
 #pragma once
 
+#include <memory>
+
 #include "cmoe/autograd/tape.hpp"
+#include "cmoe/core/stored_matrix.hpp"
 
 namespace cmoe {
+
+// A frozen weight as it lies in a file; `turned` says that the parameter is its transpose.
+struct StoredWeight {
+  std::shared_ptr<const StoredMatrix> matrix;
+  bool turned = false;
+  explicit operator bool() const { return matrix != nullptr; }
+};
 
 // A named leaf of a module. It wants a gradient until it is frozen; a frozen parameter has no gradient and no optimiser state.
 // Move-only, so that one parameter is never trained twice under two names; parameters shared on purpose are passed by reference.
@@ -13,7 +23,7 @@ class Param : public Tensor<B> {
   Param() = default;
   explicit Param(const Shape& shape, typename B::Scalar value = 0) : Tensor<B>(shape, value) { begin(); }
   explicit Param(Array<B> value) : Tensor<B>(std::move(value)) { begin(); }
-  Param(Param&& other) noexcept : Tensor<B>(std::move(static_cast<Tensor<B>&>(other))), live_(std::exchange(other.live_, false)) {
+  Param(Param&& other) noexcept : Tensor<B>(std::move(static_cast<Tensor<B>&>(other))), live_(std::exchange(other.live_, false)), stored_(std::move(other.stored_)) {
     static_cast<Tensor<B>&>(other) = {};
   }
   Param& operator=(Param&& other) noexcept {
@@ -22,6 +32,7 @@ class Param : public Tensor<B> {
       static_cast<Tensor<B>&>(*this) = std::move(static_cast<Tensor<B>&>(other));
       static_cast<Tensor<B>&>(other) = {};
       live_ = std::exchange(other.live_, false);
+      stored_ = std::move(other.stored_);
     }
     return *this;
   }
@@ -29,9 +40,15 @@ class Param : public Tensor<B> {
   Param& operator=(const Param&) = delete;
   ~Param() { end(); }
 
+  explicit operator bool() const { return stored_ || Tensor<B>::operator bool(); }
+
   bool frozen() const { return !this->wants_gradient(); }
   void freeze() { this->stop_gradient(); }
-  void unfreeze() { this->want_gradient(); }
+  // throws Error (misuse) if the values are kept as they lie in a file
+  void unfreeze() {
+    check(!stored_, ErrorKind::misuse, "param: ", this->shape(), " is kept as it lies in a file, which cannot be trained; read the weights unpacked");
+    this->want_gradient();
+  }
 
   // Replaces the values, keeping shape and gradient. throws Error if the number of values differs
   void assign(std::span<const typename B::Scalar> values) {
@@ -43,7 +60,21 @@ class Param : public Tensor<B> {
   void share(const Array<B>& values) {
     check(values.shape() == this->shape(), "param: ", values.shape(), " to be shared as ", this->shape());
     static_cast<Tensor<B>&>(*this) = Tensor<B>(values);
+    stored_ = {};
   }
+
+  // Gives its memory back and keeps a matrix as it lies in a file instead, frozen for good: linear maps and embeddings read it there.
+  // Whoever asks for data() gets an Error.
+  void store(const StoredWeight& weight) {
+    const Shape s = weight.matrix->shape(), wanted = weight.turned ? Shape{s[1], s[0]} : s;
+    check(this->shape() == wanted, "param: ", this->shape(), " to be stored as ", wanted);
+    static_cast<Tensor<B>&>(*this) = Tensor<B>(Array<B>::outline(wanted));
+    stored_ = weight;
+  }
+  const StoredWeight& stored() const { return stored_; }
+
+  // The values on the host, decoded if they are kept as in a file.
+  std::vector<typename B::Scalar> values() const { return stored_ ? decoded() : Tensor<B>::values(); }
 
   // Parameters of backend B alive in this process: lets a test prove that a module's visit() forgets none.
   static Index live() { return count_.load(); }
@@ -58,8 +89,21 @@ class Param : public Tensor<B> {
     if (std::exchange(live_, false)) --count_;
   }
 
+  std::vector<typename B::Scalar> decoded() const {
+    const StoredMatrix& w = *stored_.matrix;
+    const Index rows = w.rows(), cols = w.cols(), blocks = cols / w.type().numbers;
+    std::vector<typename B::Scalar> out(static_cast<std::size_t>(rows * cols));
+    std::vector<float> row(static_cast<std::size_t>(cols));
+    for (Index r = 0; r < rows; ++r) {
+      for (Index b = 0; b < blocks; ++b) w.type().decode(w.row(r) + b * w.type().bytes, row.data() + b * w.type().numbers);
+      for (Index c = 0; c < cols; ++c) out[static_cast<std::size_t>(stored_.turned ? c * rows + r : r * cols + c)] = row[static_cast<std::size_t>(c)];
+    }
+    return out;
+  }
+
   static inline std::atomic<Index> count_{0};
   bool live_ = false;
+  StoredWeight stored_;
 };
 
 }  // namespace cmoe

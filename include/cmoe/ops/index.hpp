@@ -33,6 +33,17 @@ Tensor<B> gather_rows(const Tensor<B>& table, const Ids<B>& ids) {
   });
 }
 
+// The same from a frozen table as it lies in a file.
+template <class B>
+Tensor<B> gather_stored(const StoredMatrix& table, const Ids<B>& ids) {
+  detail::check_ids("gather_stored", ids, table.rows());
+  Shape shape = ids.shape();
+  shape.push_back(table.cols());
+  Array<B> y(shape);
+  B::gather_stored(table, ids.size(), ids.data(), y.data());
+  return y;
+}
+
 // Rows added up where their ids say: x (n,C), ids (n) -> (rows,C), row r is the sum of the x[i] with ids[i] = r.
 // With ids = segment numbers this is the segment sum.
 // throws Error if an id is not in 0..rows-1

@@ -8,7 +8,8 @@ namespace cmoe {
 inline constexpr Id ignored_label = -100;  // a position that is not trained on, as in PyTorch
 
 // −log softmax(logits)[label] of every row, 0 where the label is ignored: logits (...,V), labels (rows) -> (rows)
-// gradient: dlogits = (softmax − onehot) dloss, recomputed from the log-sum, probabilities are not kept
+// gradient: dlogits = (softmax − onehot) dloss, recomputed from the log-sum, probabilities are not kept; it
+//   takes the logits' memory where nobody else holds them
 // throws Error if a label is neither in 0..V-1 nor ignored
 template <class B>
 Tensor<B> cross_entropy_rows(const Tensor<B>& logits, const Ids<B>& labels) {
@@ -18,8 +19,8 @@ Tensor<B> cross_entropy_rows(const Tensor<B>& logits, const Ids<B>& labels) {
   Array<B> loss({rows}), log_sum({rows});
   B::cross_entropy(rows, cols, logits.data(), labels.data(), ignored_label, loss.data(), log_sum.data());
   return Tape<B>::record(std::move(loss), {&logits},
-                         [=, logits = logits.value(), dlogits = logits.slot()](const Array<B>& dloss) {
-    Array<B> gradient(logits.shape());
+                         [=, logits = logits.value(), dlogits = logits.slot()](const Array<B>& dloss) mutable {
+    Array<B> gradient = logits.sole_owner() ? logits : Array<B>(logits.shape());  // over the logits, if nobody reads them any more
     B::cross_entropy_back(rows, cols, logits.data(), labels.data(), ignored_label, log_sum.data(), dloss.data(), gradient.data());
     dlogits.add(std::move(gradient));
   });

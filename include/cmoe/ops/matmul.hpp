@@ -1,6 +1,8 @@
 // Matrix products.
 #pragma once
 
+#include <memory>
+
 #include "cmoe/autograd/tape.hpp"
 #include "cmoe/core/product.hpp"
 
@@ -35,6 +37,21 @@ Tensor<B> matmul_transposed(const Tensor<B>& x, const Tensor<B>& w) {
   return Tape<B>::record(std::move(y), {&x, &w}, [=, x = x.value(), w = w.value(), dx = x.slot(), dw = w.slot()](const Array<B>& dy) {
     if (dx) dx.add_product(Form::nn, m, k, n, dy, w, x.shape());
     if (dw) dw.add_product(Form::tn, n, k, m, dy, x, w.shape());
+  });
+}
+
+// The same for a frozen w as it lies in a file.
+// gradient: dx = dy w
+template <class B>
+Tensor<B> matmul_stored(const Tensor<B>& x, const std::shared_ptr<const StoredMatrix>& w) {
+  check(x.shape().rank() >= 1 && x.shape().cols() == w->cols(), "matmul_stored: inner sizes differ: ", x.shape(), " · ", w->shape(), "ᵀ");
+  const Index m = x.shape().rows();
+  Array<B> y(x.shape().with(-1, w->rows()));
+  B::stored_product(*w, m, x.data(), y.data());
+  return Tape<B>::record(std::move(y), {&x}, [=, shape = x.shape(), dx = x.slot()](const Array<B>& dy) {
+    Array<B> gradient(shape);
+    B::stored_product_back(*w, m, dy.data(), gradient.data());
+    dx.add(std::move(gradient));
   });
 }
 
