@@ -83,8 +83,22 @@ struct GgufFile {
   }
 };
 
-// A decoder of the sizes of `model` as a GGUF file of architecture llama, qwen2 or qwen3, F32; rows lie as they are in the model.
-inline GgufFile gguf(const cmoe::Llama::On<cmoe::Cpu<float>>& model) {
+// Numbers as blocks of 32 with one scale: Q8_0.
+inline std::string q8_0(const std::vector<float>& values) {
+  std::string bytes;
+  for (std::size_t at = 0; at < values.size(); at += 32) {
+    float largest = 0;
+    for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, std::abs(values[at + i]));
+    const float scale = cmoe::from_half(cmoe::to_half(largest / 127));
+    put(bytes, cmoe::to_half(scale));
+    for (std::size_t i = 0; i < 32; ++i) put(bytes, static_cast<std::int8_t>(std::lround(scale > 0 ? values[at + i] / scale : 0)));
+  }
+  return bytes;
+}
+
+// A decoder of the sizes of `model` as a GGUF file of architecture llama, qwen2 or qwen3, matrices F32 or Q8_0; rows lie as they are in
+// the model.
+inline GgufFile gguf(const cmoe::Llama::On<cmoe::Cpu<float>>& model, bool quantised = false) {
   const auto& c = model.config;
   const std::string arch = c.qkv_bias ? "qwen2" : c.head_norm ? "qwen3" : "llama";
   const auto u32 = [](cmoe::Index n) { return static_cast<std::uint32_t>(n); };
@@ -106,7 +120,9 @@ inline GgufFile gguf(const cmoe::Llama::On<cmoe::Cpu<float>>& model) {
     const auto values = p.values();
     std::vector<std::uint64_t> sizes;
     for (int axis = shape.rank(); axis > 0; --axis) sizes.push_back(static_cast<std::uint64_t>(shape[axis - 1]));
-    file.tensor(stored.name, sizes, stored.transposed ? cmoe::transposed<float>(values, p.shape()[0], p.shape()[1]) : values);
+    const auto rows = stored.transposed ? cmoe::transposed<float>(values, p.shape()[0], p.shape()[1]) : values;
+    if (quantised && shape.rank() == 2) file.tensor(stored.name, sizes, 8, q8_0(rows));
+    else file.tensor(stored.name, sizes, rows);
   });
   return file;
 }

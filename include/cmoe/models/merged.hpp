@@ -15,7 +15,8 @@ void merge_map(const Map& map, const Flow<B>& flow, const char* name, Linear<B>&
   for_each_param(map.delta, [&](const std::string&, const auto&) { adapted = true; });
   if (!adapted) return;
   const Index in = map.base.in(), out = map.base.out();
-  const Tensor<B> base = map.base.weight.stored() ? Tensor<B>({in, out}, std::span<const Real>(map.base.weight.values())) : map.base.weight;
+  const Param<B>& weight = map.base.weight;
+  const Tensor<B> base = weight.stored() ? Tensor<B>({in, out}, std::span<const Real>(weight.values())) : Tensor<B>(weight.value());
   constexpr Index at_once = 256;
   std::vector<Real> merged;
   for (Index first = 0; first < in; first += at_once) {
