@@ -79,7 +79,8 @@ double run_over(const Model& model, const std::vector<Sequence>& text, std::vect
     const Batch<Backend> prompts = make_batch<Backend>(whole, 0, whole.size());
     for (Sequence& s : whole) s.prompt = 1;
     const Batch<Backend> batch = make_batch<Backend>(whole, 0, whole.size());
-    const Flow<Backend> flow = prompts.flow();
+    Flow<Backend> flow = prompts.flow();
+    flow.scored = batch.scored;
     std::vector<Routing<Backend>> routings;
     const Tensor<Backend> logits = model(batch.ids, flow, nullptr, &routings).logits;
     const Tensor<Backend> marks = model.marks(batch.ids, flow);

@@ -13,10 +13,10 @@ using Values = std::vector<Id>;
 TEST_CASE("a batch trains on the answers alone, and marks prompts and padding") {
   const std::vector<Sequence> sequences = {{{5, 6, 7, 8, 9}, 2}, {{1, 2, 3}, 1}, {{4, 5, 6, 7}, 3}};
   const Batch<B> batch = make_batch<B>(sequences, 0, 3, 99);
-  const Id skip = ignored_label;
   CHECK(batch.ids.shape() == Shape{3, 4});
   CHECK(batch.ids.values() == Values{5, 6, 7, 8, 1, 2, 99, 99, 4, 5, 6, 99});
-  CHECK(batch.labels.values() == Values{skip, 7, 8, 9, 2, 3, skip, skip, skip, skip, 7, skip});
+  CHECK(batch.scored.values() == Values{1, 2, 3, 4, 5, 10});
+  CHECK(batch.labels.values() == Values{7, 8, 9, 2, 3, 7});
   CHECK(batch.prompt_first.values() == Values{0, 0, 0});
   CHECK(batch.prompt_last.values() == Values{2, 1, 3});
   CHECK(batch.last.values() == Values{4, 2, 3});
@@ -36,7 +36,8 @@ TEST_CASE("a range of sequences beyond the end is cut, and the ids of a prompt a
   const std::vector<Sequence> sequences = {{{1, 2}, 1}, {{3, 4, 5, 6}, 2}};
   const Batch<B> batch = make_batch<B>(sequences, 1, 10);
   CHECK(batch.ids.values() == Values{3, 4, 5});
-  CHECK(batch.labels.values() == Values{ignored_label, 5, 6});
+  CHECK(batch.scored.values() == Values{1, 2});
+  CHECK(batch.labels.values() == Values{5, 6});
 }
 
 TEST_CASE("sequences without prompt or answer, and empty batches, are refused") {

@@ -28,15 +28,15 @@ struct BatchCounts {
 template <class L, class B>
 BatchCounts count_batch(const L& learner, const Batch<B>& batch, Index task) {
   const Tensor<B> logits = learner.model()(batch.ids, learner.flow(batch, task)).logits;
-  const std::vector<Id> best = argmax(logits).values(), labels = batch.labels.values();
+  const std::vector<Id> best = argmax(logits).values(), labels = batch.labels.values(), scored = batch.scored.values();
   const auto loss = cross_entropy_rows(logits, batch.labels).values();
   const auto n = static_cast<std::size_t>(batch.ids.shape()[0]), t = static_cast<std::size_t>(batch.ids.shape()[1]);
   BatchCounts counts{std::vector<Index>(n, 0), std::vector<Index>(n, 0), std::vector<double>(n, 0)};
-  for (std::size_t i = 0; i < n * t; ++i) {
-    if (labels[i] == ignored_label) continue;
-    ++counts.scored[i / t];
-    counts.right[i / t] += best[i] == labels[i];
-    counts.log_likelihood[i / t] -= static_cast<double>(loss[i]);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::size_t sequence = static_cast<std::size_t>(scored[i]) / t;
+    ++counts.scored[sequence];
+    counts.right[sequence] += best[i] == labels[i];
+    counts.log_likelihood[sequence] -= static_cast<double>(loss[i]);
   }
   return counts;
 }

@@ -121,12 +121,12 @@ struct Adapted {
       return h;
     }
 
-    // From the state at the boundary to the scores of the next token.  (N,T,C) -> (N,T,V)
+    // From the state at the boundary to the scores of the next token.  (N,T,C) -> (N,T,V), or (R,V) for flow.scored
     Tensor<B> finish(Tensor<B> h, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr) const {
       std::size_t layer = shallow.size();
       const Index prompts = prepend_prompts(h, flow, caches);
       for (const auto& block : deep) h = run(block, h, flow, caches, layer++);
-      const Tensor<B> last = norm(prompts > 0 ? detail::drop_front(h, prompts) : h);
+      const Tensor<B> last = norm(scored_rows(prompts > 0 ? detail::drop_front(h, prompts) : h, flow));
       return config.tied ? embedding.scores(last) : head(last);
     }
 
@@ -143,7 +143,7 @@ struct Adapted {
       else return weights;
     }
 
-    // ids (N,T) -> logits (N,T,V). Gates already in the flow are used as they are; else the gate reads the prompt.
+    // ids (N,T) -> logits (N,T,V), or (R,V) for flow.scored. Gates already in the flow are used as they are; else the gate reads the prompt.
     Scores<B> operator()(const Ids<B>& ids, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr) const {
       const Tensor<B> state = shallow_state(ids, flow, caches);
       flow.gates = gates(state, flow);

@@ -51,7 +51,7 @@ enum class Pretrained { drawn, unfilled };
 // What a model gives for ids (N,T): scores of the next token, and the sum of its auxiliary losses (empty: it has none).
 template <class B>
 struct Scores {
-  Tensor<B> logits;     // (N,T,V)
+  Tensor<B> logits;     // (N,T,V), or (R,V) where Flow::scored asks for R positions
   Tensor<B> auxiliary;  // scalar
 };
 

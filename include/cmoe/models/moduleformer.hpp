@@ -115,10 +115,10 @@ struct ModularDecoder {
       flow.gates = {};
       return run(embedding(ids), 0, config.boundary, flow, caches, routings);
     }
-    // From there to the scores of the next token.  (N,T,C) -> (N,T,V)
+    // From there to the scores of the next token.  (N,T,C) -> (N,T,V), or (R,V) for flow.scored
     Tensor<B> finish(const Tensor<B>& state, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr,
                      std::vector<Routing<B>>* routings = nullptr) const {
-      const Tensor<B> last = norm(run(state, config.boundary, config.layers, flow, caches, routings));
+      const Tensor<B> last = norm(scored_rows(run(state, config.boundary, config.layers, flow, caches, routings), flow));
       return config.tied ? embedding.scores(last) : head(last);
     }
     // Which insertions take part in each sequence: those given, or the gate's choice, one for each. (N,G) of 0 and 1, or empty.

@@ -6,7 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "cmoe/autograd/tape.hpp"
+#include "cmoe/ops/index.hpp"
+#include "cmoe/ops/layout.hpp"
 
 namespace cmoe {
 
@@ -71,11 +72,20 @@ struct Flow {
   Tensor<B> gates;                // (N,E) weight of each task's expert for each sequence; empty: no mixture is active
   Ids<B> prompt_first, prompt_last;  // (N) the range of prompt tokens: all that a gate may read
   Ids<B> first, last;             // (N) the range of valid tokens of each sequence; empty: all are valid
+  Ids<B> scored;                  // (R) the positions of all N·T whose logits are asked for; empty: all of them
   KvCache<B>* cache = nullptr;    // keys and values of earlier tokens in this layer: generation
   std::vector<Tensor<B>>* auxiliary = nullptr;  // where layers put loss terms of their own; null: nobody asks for them
   const std::function<void(const Tensor<B>& newest, const Tensor<B>& x)>* observer = nullptr;  // is shown the inputs of observed maps
   bool training = false;          // dropout and exploration are on
   std::uint64_t dropout_key = 0;  // changes from step to step
 };
+
+// What the output layer should see of the residual stream: h (N,T,C), or (R,C) where only some positions are scored.
+template <class B>
+Tensor<B> scored_rows(const Tensor<B>& h, const Flow<B>& flow) {
+  if (!flow.scored) return h;
+  const Shape& s = h.shape();
+  return gather_rows(reshape(h, {s[0] * s[1], s[2]}), flow.scored);
+}
 
 }  // namespace cmoe

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cmoe/autograd/tape.hpp"
+#include "cmoe/core/stored_matrix.hpp"
 
 namespace cmoe {
 

@@ -5,6 +5,7 @@
 
 #include "cmoe/autograd/tape.hpp"
 #include "cmoe/core/product.hpp"
+#include "cmoe/core/stored_matrix.hpp"
 
 namespace cmoe {
 

@@ -15,20 +15,22 @@ struct Sequence {
   Index prompt = 0;
 };
 
-// N sequences padded on the right to T+1 ids: inputs are the first T, labels the next id or ignored (prompt and padding).
+// N sequences padded on the right to T+1 ids: inputs are the first T, labels the ids of answers, each at the position before it.
 template <class B>
 struct Batch {
   Ids<B> ids;                        // (N,T)
-  Ids<B> labels;                     // (N,T)
+  Ids<B> scored;                     // (R) positions of all N·T that have a label, ascending: the output layer computes no others
+  Ids<B> labels;                     // (R)
   Ids<B> prompt_first, prompt_last;  // (N) the prompt's range
   Ids<B> last;                       // (N) one past the last input that is not padding
-  Index trained = 0;                 // labels that are not ignored
+  Index trained = 0;                 // R
 
   Flow<B> flow() const {
     Flow<B> f;
     f.prompt_first = prompt_first;
     f.prompt_last = prompt_last;
     f.last = last;
+    f.scored = scored;
     return f;
   }
 };
@@ -44,22 +46,24 @@ Batch<B> make_batch(const std::vector<const Sequence*>& sequences, Id padding = 
     longest = std::max(longest, s->ids.size());
   }
   const auto n = static_cast<Index>(sequences.size()), t = static_cast<Index>(longest) - 1;
-  std::vector<Id> ids, labels, first, prompt, last;
+  std::vector<Id> ids, scored, labels, first, prompt, last;
   Batch<B> batch;
   for (const Sequence* s : sequences) {
     const auto length = static_cast<Index>(s->ids.size());
     for (Index i = 0; i < t; ++i) {
       ids.push_back(i < length - 1 ? s->ids[static_cast<std::size_t>(i)] : padding);
-      const bool trained = i + 1 < length && i + 1 >= s->prompt;
-      labels.push_back(trained ? s->ids[static_cast<std::size_t>(i) + 1] : ignored_label);
-      batch.trained += trained;
+      if (i + 1 >= length || i + 1 < s->prompt) continue;
+      scored.push_back(static_cast<Id>(ids.size()) - 1);
+      labels.push_back(s->ids[static_cast<std::size_t>(i) + 1]);
     }
     first.push_back(0);
     prompt.push_back(static_cast<Id>(s->prompt));
     last.push_back(static_cast<Id>(length - 1));
   }
   batch.ids = Ids<B>({n, t}, ids);
-  batch.labels = Ids<B>({n, t}, labels);
+  batch.trained = std::ssize(labels);
+  batch.scored = Ids<B>({batch.trained}, scored);
+  batch.labels = Ids<B>({batch.trained}, labels);
   batch.prompt_first = Ids<B>({n}, first);
   batch.prompt_last = Ids<B>({n}, prompt);
   batch.last = Ids<B>({n}, last);

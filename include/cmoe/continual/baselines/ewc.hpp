@@ -46,14 +46,14 @@ struct Ewc {
   }
 
  private:
-  // Labels drawn from softmax(logits) where there are labels.
+  // Labels drawn from softmax(logits).
   template <class B>
   static Ids<B> drawn_labels(const Tensor<B>& logits, const Ids<B>& labels, Rng& rng) {
     std::vector<Id> drawn = labels.values();
     const auto scores = logits.values();
     const auto v = static_cast<std::size_t>(logits.shape().cols());
     for (std::size_t i = 0; i < drawn.size(); ++i)
-      if (drawn[i] != ignored_label) drawn[i] = sample(std::span(scores).subspan(i * v, v), Sampling{.temperature = 1}, rng);
+      drawn[i] = sample(std::span(scores).subspan(i * v, v), Sampling{.temperature = 1}, rng);
     return Ids<B>(labels.shape(), drawn);
   }
 };
