@@ -20,6 +20,7 @@ using cmoe::Index;
 struct ModelOptions {
   std::string model = "builtin";
   std::string tokenizer;  // a file or a folder; llama2.c files need it
+  std::string adapter;    // a folder that PEFT wrote: put onto the model
 };
 
 // An option of a method, declared once where the method is; the command line, --help, run.json and the learner's settings come
@@ -103,6 +104,12 @@ struct CompareOptions {
   std::map<std::string, OptionValues> options;  // of every method
 };
 
+struct ExportOptions {
+  ModelOptions source;
+  std::string run, format, out, task, gates, type = "f32";
+  bool json = false, quiet = false;
+};
+
 struct MakeStreamOptions {
   std::string out, tasks;
   std::uint64_t seed = 1;
@@ -115,6 +122,7 @@ int evaluate(const EvaluateOptions& options);
 int generate(const GenerateOptions& options);
 int tokenize(const TokenizeOptions& options);
 int inspect(const std::string& path, bool json);
+int export_model(const ExportOptions& options);
 int make_stream(const MakeStreamOptions& options);
 void add_module_commands(CLI::App& app, int& status);  // prune and insert
 
