@@ -49,7 +49,6 @@ PeftModule stacked(const Blocks& blocks, const std::string& name, const DecoderC
 }  // namespace
 
 PeftAdapter adapter_under(const Built& built, const std::string& method, const Tensor<Backend>& gates, const std::string& base) {
-  check(static_cast<bool>(built.exported.merged), ErrorKind::config, "export: PEFT has no adapters for ", method, ", whose modules are no linear maps of a plain decoder");
   PeftAdapter adapter;
   adapter.base = base;
   if (const Tensor<Backend> prompts = built.exported.prompts(gates)) {  // (1,M,C)
@@ -65,7 +64,6 @@ PeftAdapter adapter_under(const Built& built, const std::string& method, const T
     const std::size_t at = name.find(".delta.");
     if (at == std::string::npos) return;
     const std::string map = name.substr(0, at), rest = name.substr(at + 7);
-    check(rest != "router", ErrorKind::config, "export: ", method, " routes every token anew; no adapter and no merged weights compute the same");
     check(!rest.ends_with(".values"), ErrorKind::config, "export: ", method, " learns single entries of the weights, which no LoRA of low rank holds; use ",
           "--format safetensors --task NAME");
     Index expert = -1;

@@ -158,6 +158,12 @@ void check_options(const ExportOptions& o) {
   check(!fs::exists(o.out), ErrorKind::config, "--out ", o.out, " is there already; name a path that is not");
 }
 
+int say(const ExportOptions& o, const Json& json) {
+  if (o.json) std::printf("%s\n", json.dump(1).c_str());
+  else std::printf("written: %s\n", o.out.c_str());
+  return 0;
+}
+
 }  // namespace
 
 int export_model(const ExportOptions& o) {
@@ -173,21 +179,27 @@ int export_model(const ExportOptions& o) {
     const Method& method = find_method(options.method);
     Index begun = 0;
     const auto built = open_learner(method, options, o.run, progress, &begun);
-    check(static_cast<bool>(built->exported.merged), ErrorKind::config, "export: a run of ", method.name, " is no decoder of the Llama family, which these formats hold");
+    if (built->exported.write) {
+      check(o.format == "safetensors" && o.task.empty() && o.gates.empty() && o.type == "f32", ErrorKind::config, "export: ", method.name,
+            " is no decoder of the Llama family; --format safetensors writes its whole model as f32, and nothing else");
+      built->exported.write(o.out);
+      return say(o, json);
+    }
+    for_each_param(built->learner.model(), [&](const std::string& name, const auto&) {
+      check(!name.ends_with(".delta.router"), ErrorKind::config, "export: ", method.name, " routes every token anew; no adapter and no merged weights compute the same");
+    });
     const std::vector<Part> all = parts(o, method, *built, names, begun);
     if (o.format == "peft") {
       write_adapters(o, *built, method.name, all, options.source.model == "builtin" ? "" : options.source.model);
     } else {
-      check(all.size() == 1, ErrorKind::config, "export: ", method.name, " weighs its experts for each text; merged weights hold one choice: name --task (", listed(names),
+      check(all.size() == 1, ErrorKind::config, "export: ", method.name, " keeps something of its own for each task; merged weights hold one choice: name --task (", listed(names),
             ") or --gates");
       write_model(o, options.source, built->exported.merged(all[0].gates), progress);
     }
     for (const Part& part : all)
       if (!part.task.empty()) json["tasks"].push_back(part.task);
   }
-  if (o.json) std::printf("%s\n", json.dump(1).c_str());
-  else std::printf("written: %s\n", o.out.c_str());
-  return 0;
+  return say(o, json);
 }
 
 }  // namespace program

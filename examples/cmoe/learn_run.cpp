@@ -141,12 +141,13 @@ OpenedRun open_with(const Method& method, const LearnOptions& options, const std
 
 OpenedRun opened(const Method& method, const LearnOptions& options, const std::shared_ptr<Built>& kept) {
   const Tokenizer& tokenizer = kept->tokenizer;
-  OpenedRun run{options, tokenizer, kept->context, method.settings.mixture, {}, {}, {}};
+  OpenedRun run{options, tokenizer, kept->context, method.settings.mixture, {}, {}, {}, {}};
   run.score = [kept](const EncodedTask& data, Index task) {
     return cmoe::evaluate<Backend>(kept->learner, data, task, kept->tokenizer.eos().value_or(-1),
                                    [&](const std::vector<Id>& ids) { return kept->tokenizer.decode(ids); });
   };
   run.count = [kept](const Batch<Backend>& batch) { return cmoe::detail::count_batch(kept->learner, batch, Index{-1}); };
+  run.logits = [kept](const Batch<Backend>& batch) { return kept->learner.model()(batch.ids, kept->learner.flow(batch, Index{-1})).logits; };
   run.generate = [kept](const std::vector<Id>& prompt, Index limit, Id end, const Sampling& how, Rng rng,
                         const std::function<bool(Id)>& each) {
     Flow<Backend> flow;

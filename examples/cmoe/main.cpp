@@ -183,6 +183,7 @@ int run(int argc, char** argv) {
   add_learnt(*command, evaluation);
   command->add_option("--text", evaluation.text, "a UTF-8 text file");
   command->add_option("--stream", evaluation.stream, "builtin, or a folder of tasks");
+  command->add_option("--logits", evaluation.logits, "with --text: a .safetensors file for the ids (T) of the first window and their logits (T,V)");
   add_windows(*command, evaluation);
   command->add_flag("--json", evaluation.json, "results as JSON");
   command->add_flag("--quiet", evaluation.quiet, "no progress");

@@ -30,6 +30,7 @@ struct Exported {
   std::function<cmoe::Llama::On<Backend>(const cmoe::Tensor<Backend>& gates)> merged;
   std::function<cmoe::Tensor<Backend>(const cmoe::Tensor<Backend>& gates)> prompts;      // (1,M,C), or empty
   std::function<cmoe::Tensor<Backend>(const cmoe::Tensor<Backend>& weights)> expanded;  // of tasks -> of experts
+  std::function<void(const std::string& folder)> write;  // instead of all these: the model's own folder, of safetensors too
 };
 
 // A learner on its backbone, whatever its type.
@@ -38,7 +39,7 @@ struct Built {
   cmoe::Tokenizer tokenizer;
   cmoe::Index context = 0;
   cmoe::Index entries = 0;  // that sparse deltas choose from
-  Exported exported = {};   // without `merged`: the model is no decoder of the Llama family
+  Exported exported = {};   // what of it can leave
 };
 
 struct Method {

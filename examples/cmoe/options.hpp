@@ -70,7 +70,7 @@ struct LearnOptions {
 
 struct EvaluateOptions {
   ModelOptions source;
-  std::string run, text, stream;
+  std::string run, text, stream, logits;
   Index test_limit = 0, window = 128, prompt_tokens = 32, max_tokens = 0;
   bool json = false, quiet = false;
 };
