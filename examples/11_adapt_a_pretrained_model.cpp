@@ -56,7 +56,8 @@ int main() {
 
   // Out: the two files, complete or not at all. The last argument says where the model is from; nothing depends on it.
   write_peft(adapter, learner.model(), published.string());
-  std::printf("the model has %lld kilobytes, the adapter %lld\n", kilobytes(published / "model.safetensors"), kilobytes(adapter / "adapter_model.safetensors"));
+  std::printf("the model has %lld kilobytes, the adapter %lld\n", kilobytes(published / "model.safetensors"),
+              kilobytes(adapter / "adapter_model.safetensors"));
 
   // And in, as on another machine: the model, the adapter onto it (its weights are shared, not copied), and both as one plain model.
   const Llama::On<B> again = read_hf_llama<B>(published);

@@ -52,7 +52,8 @@ PeftAdapter adapter_under(const Built& built, const std::string& method, const T
   PeftAdapter adapter;
   adapter.base = base;
   if (const Tensor<Backend> prompts = built.exported.prompts(gates)) {  // (1,M,C)
-    check(built.exported.boundary == 0, ErrorKind::config, "export: prompts enter before layer ", built.exported.boundary, "; PEFT puts them before the first");
+    check(built.exported.boundary == 0, ErrorKind::config, "export: prompts enter before layer ", built.exported.boundary,
+          "; PEFT puts them before the first");
     adapter.type = PeftType::prompt_tuning;
     adapter.prompt_length = prompts.shape()[1];
     const auto values = prompts.values();
@@ -64,8 +65,8 @@ PeftAdapter adapter_under(const Built& built, const std::string& method, const T
     const std::size_t at = name.find(".delta.");
     if (at == std::string::npos) return;
     const std::string map = name.substr(0, at), rest = name.substr(at + 7);
-    check(!rest.ends_with(".values"), ErrorKind::config, "export: ", method, " learns single entries of the weights, which no LoRA of low rank holds; use ",
-          "--format safetensors --task NAME");
+    check(!rest.ends_with(".values"), ErrorKind::config, "export: ", method,
+          " learns single entries of the weights, which no LoRA of low rank holds; use --format safetensors --task NAME");
     Index expert = -1;
     if (rest.starts_with("experts.")) expert = std::stoll(rest.substr(8));
     Blocks::One& block = maps[map].list[expert];
@@ -80,7 +81,8 @@ PeftAdapter adapter_under(const Built& built, const std::string& method, const T
     PeftModule m = stacked(blocks, map.substr(map.rfind('.') + 1), built.exported.sizes, built.exported.scale);
     if (m.rank > 0) adapter.modules.emplace(module, std::move(m));
   }
-  check(!adapter.modules.empty(), ErrorKind::config, "export: ", method, " has no adapter", built.exported.scale == 0 ? "; it trains the weights themselves, use --format safetensors" : " under these gates");
+  check(!adapter.modules.empty(), ErrorKind::config, "export: ", method, " has no adapter",
+        built.exported.scale == 0 ? "; it trains the weights themselves, use --format safetensors" : " under these gates");
   return adapter;
 }
 

@@ -57,7 +57,8 @@ std::vector<Part> parts(const ExportOptions& o, const Method& method, const Buil
   if (!o.gates.empty()) {
     check(settings.weighed, ErrorKind::config, "--gates: ", method.name, " has no experts that gates weigh");
     const Tensor<Backend> weights = gates_asked(o.gates);
-    check(!settings.each_task || weights.shape()[1] == begun, ErrorKind::config, "--gates: ", weights.shape()[1], " weights for ", begun, " tasks (", listed(names), ")");
+    check(!settings.each_task || weights.shape()[1] == begun, ErrorKind::config, "--gates: ", weights.shape()[1], " weights for ", begun, " tasks (",
+          listed(names), ")");
     return {{"", built.exported.expanded(weights)}};
   }
   if (!o.task.empty()) {
@@ -66,7 +67,8 @@ std::vector<Part> parts(const ExportOptions& o, const Method& method, const Buil
     return {{o.task, gates_of(built, found - names.begin())}};
   }
   if (!settings.each_task) {
-    check(!settings.weighed, ErrorKind::config, "export: ", method.name, " chooses anew for every text; name the choice with --gates, one weight for each prompt: the largest are taken");
+    check(!settings.weighed, ErrorKind::config, "export: ", method.name,
+          " chooses anew for every text; name the choice with --gates, one weight for each prompt: the largest are taken");
     return {{"", gates_of(built, begun - 1)}};
   }
   std::vector<Part> all;
@@ -91,8 +93,8 @@ void write_adapters(const ExportOptions& o, const Built& built, const std::strin
 std::vector<Path> tokenizer_files(const ModelOptions& source) {
   std::vector<Path> files;
   const Path folder = !source.tokenizer.empty() && fs::is_directory(source.tokenizer) ? source.tokenizer : source.model;
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-                           "vocab.json", "merges.txt", "generation_config.json", "chat_template.jinja"})
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "tokenizer_config.json", "special_tokens_map.json",
+                           "added_tokens.json", "vocab.json", "merges.txt", "generation_config.json", "chat_template.jinja"})
     if (fs::is_directory(folder) && fs::exists(folder / name)) files.push_back(folder / name);
   if (!source.tokenizer.empty() && fs::is_regular_file(source.tokenizer)) files.push_back(source.tokenizer);
   return files;
@@ -106,7 +108,8 @@ void write_folder(const ExportOptions& o, const ModelOptions& source, const Llam
   const std::vector<Path> files = tokenizer_files(source);
   std::map<std::string, std::string> metadata;
   if (std::holds_alternative<ByteTokenizer>(tokenizer.kind())) metadata["tokenizer"] = "bytes";  // --model takes it from here
-  else if (files.empty()) progress.keep("the folder holds no tokenizer: that of " + source.model + " is no file of its own; name that file with --tokenizer");
+  else if (files.empty())
+    progress.keep("the folder holds no tokenizer: that of " + source.model + " is no file of its own; name that file with --tokenizer");
   const DType type = o.type == "f32" ? DType::f32 : o.type == "f16" ? DType::f16 : DType::bf16;
   write_hf_llama<Backend>(o.out, model, ids, type, files, metadata);
 }
@@ -117,21 +120,23 @@ void put_tokenizer(const ModelOptions& source, Index vocabulary, GgufWriter& fil
   const auto put = [&](GgufWriter& to) {
     if (std::holds_alternative<ByteTokenizer>(tokenizer.kind())) return set_tokenizer(byte_arrays(), to, vocabulary);
     if (source.tokenizer.empty() && source.model.ends_with(".gguf")) return copy_tokenizer(Gguf::open(source.model), to);
-    check(!std::holds_alternative<Llama2cTokenizer>(tokenizer.kind()), ErrorKind::config, "export: a llama2.c tokenizer has no GGUF form; name another with --tokenizer, ",
-          "or use --format safetensors");
+    check(!std::holds_alternative<Llama2cTokenizer>(tokenizer.kind()), ErrorKind::config,
+          "export: a llama2.c tokenizer has no GGUF form; name another with --tokenizer, or use --format safetensors");
     const Path from = source.tokenizer.empty() ? Path(source.model) : Path(source.tokenizer);
     set_tokenizer(read_tokenizer_arrays(from), to, vocabulary);
     const Path config = (fs::is_directory(from) ? from : from.parent_path()) / "tokenizer_config.json";
     if (!fs::exists(config)) return;
     const Json json = read_json(config);
-    if (json.contains("chat_template") && json["chat_template"].is_string()) to.set("tokenizer.chat_template", json["chat_template"].get<std::string>());
+    if (json.contains("chat_template") && json["chat_template"].is_string())
+      to.set("tokenizer.chat_template", json["chat_template"].get<std::string>());
   };
   GgufWriter alone;
   put(alone);
   const Tokenizer back = gguf_tokenizer(Gguf::parse(alone.bytes(), "the written tokenizer"));
-  for (const char* text : {"Hello world", " two  spaces, tabs\t\tand\nlines\n\n", "it's 2024: 3.14 + 12345", "caf\xC3\xA9 na\xC3\xAFve \xE4\xBD\xA0\xE5\xA5\xBD \xF0\x9F\x99\x82"})
-    check(back.encode(text) == tokenizer.encode(text), ErrorKind::config, "export: GGUF has no words for the rules of the tokenizer of ", source.model,
-          ": read back, it cuts '", printable(text), "' otherwise; use --format safetensors");
+  for (const char* text : {"Hello world", " two  spaces, tabs\t\tand\nlines\n\n", "it's 2024: 3.14 + 12345",
+                           "caf\xC3\xA9 na\xC3\xAFve \xE4\xBD\xA0\xE5\xA5\xBD \xF0\x9F\x99\x82"})
+    check(back.encode(text) == tokenizer.encode(text), ErrorKind::config, "export: GGUF has no words for the rules of the tokenizer of ",
+          source.model, ": read back, it cuts '", printable(text), "' otherwise; use --format safetensors");
   put(file);
 }
 
@@ -151,8 +156,8 @@ void write_model(const ExportOptions& o, const ModelOptions& source, const Llama
 void check_options(const ExportOptions& o) {
   const bool peft = o.format == "peft", gguf = o.format == "gguf";
   check(!peft || o.type == "f32", ErrorKind::config, "--type ", o.type, ": adapters are written as f32");
-  check(peft || o.type == "f32" || o.type == "f16" || o.type == (gguf ? "q8_0" : "bf16"), ErrorKind::config, "--type ", o.type, ": ", o.format, " takes f32, f16 and ",
-        gguf ? "q8_0" : "bf16");
+  check(peft || o.type == "f32" || o.type == "f16" || o.type == (gguf ? "q8_0" : "bf16"), ErrorKind::config, "--type ", o.type, ": ", o.format,
+        " takes f32, f16 and ", gguf ? "q8_0" : "bf16");
   check(!o.run.empty() || (o.task.empty() && o.gates.empty()), ErrorKind::config, "export: --task and --gates belong to a --run");
   check(!o.run.empty() || !peft, ErrorKind::config, "export: a model alone has no adapter; name a --run, or --format safetensors or gguf");
   check(!fs::exists(o.out), ErrorKind::config, "--out ", o.out, " is there already; name a path that is not");
@@ -186,14 +191,15 @@ int export_model(const ExportOptions& o) {
       return say(o, json);
     }
     for_each_param(built->learner.model(), [&](const std::string& name, const auto&) {
-      check(!name.ends_with(".delta.router"), ErrorKind::config, "export: ", method.name, " routes every token anew; no adapter and no merged weights compute the same");
+      check(!name.ends_with(".delta.router"), ErrorKind::config, "export: ", method.name,
+            " routes every token anew; no adapter and no merged weights compute the same");
     });
     const std::vector<Part> all = parts(o, method, *built, names, begun);
     if (o.format == "peft") {
       write_adapters(o, *built, method.name, all, options.source.model == "builtin" ? "" : options.source.model);
     } else {
-      check(all.size() == 1, ErrorKind::config, "export: ", method.name, " keeps something of its own for each task; merged weights hold one choice: name --task (", listed(names),
-            ") or --gates");
+      check(all.size() == 1, ErrorKind::config, "export: ", method.name,
+            " keeps something of its own for each task; merged weights hold one choice: name --task (", listed(names), ") or --gates");
       write_model(o, options.source, built->exported.merged(all[0].gates), progress);
     }
     for (const Part& part : all)

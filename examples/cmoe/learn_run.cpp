@@ -136,7 +136,8 @@ std::shared_ptr<Built> open_learner(const Method& method, const LearnOptions& op
 }
 
 OpenedRun open_with(const Method& method, const LearnOptions& options, const std::string& folder, Progress& progress) {
-  return opened(method, options, folder.empty() ? std::make_shared<Built>(method.build(options, progress)) : open_learner(method, options, folder, progress));
+  return opened(method, options,
+                folder.empty() ? std::make_shared<Built>(method.build(options, progress)) : open_learner(method, options, folder, progress));
 }
 
 OpenedRun opened(const Method& method, const LearnOptions& options, const std::shared_ptr<Built>& kept) {

@@ -91,7 +91,8 @@ std::string value_on_command_line(int argc, char** argv, const std::string& opti
 }
 
 std::string command_on_command_line(int argc, char** argv) {
-  static constexpr const char* commands[] = {"demo", "learn", "compare", "evaluate", "generate", "tokenize", "inspect", "export", "prune", "insert", "make-stream"};
+  static constexpr const char* commands[] = {"demo",    "learn",  "compare", "evaluate", "generate",   "tokenize",
+                                             "inspect", "export", "prune",   "insert",   "make-stream"};
   for (int i = 1; i < argc; ++i)
     for (const char* command : commands)
       if (std::string(argv[i]) == command) return command;

@@ -137,7 +137,9 @@ int inspect(const std::string& path, bool json) {
   if (fs::is_directory(path)) {
     if (fs::exists(fs::path(path) / "config.json")) return inspect_model(path, json);
     if (is_peft_folder(path)) return inspect_adapter(path, json);
-    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path, ": no run.json, config.json or adapter_config.json in it; a run folder, a model folder, an adapter's folder, a .bin, .gguf or .safetensors file is needed");
+    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path,
+          ": no run.json, config.json or adapter_config.json in it; a run folder, a model folder, an adapter's folder, a .bin, .gguf or .safetensors "
+          "file is needed");
     return inspect_run(path, json);
   }
   if (path.ends_with(".safetensors")) {

@@ -113,7 +113,8 @@ TEST_CASE("the tokenizer of a file is carried over, and one of arrays or bytes g
   pieces.tokens = {"<unk>", "a"};
   GgufWriter none;
   CHECK_THROWS_WITH_AS(set_tokenizer(pieces, none),
-                       "tokenizer: holds merges of SentencePiece without scores, which GGUF needs; name the tokenizer.model that it was made from", Error);
+                       "tokenizer: holds merges of SentencePiece without scores, which GGUF needs; name the tokenizer.model that it was made from",
+                       Error);
 }
 
 TEST_CASE("what no reader takes is refused before a file is there: keys and tensors twice, broken rows, numbers that do not fit") {
@@ -123,10 +124,12 @@ TEST_CASE("what no reader takes is refused before a file is there: keys and tens
   const auto zeros = [] { return std::vector<float>(31, 0); };
   writer.add("t", GgufStorage::f32, {31}, zeros);
   CHECK_THROWS_WITH_AS(writer.add("t", GgufStorage::f32, {31}, zeros), "gguf: tensor 't' was added twice", Error);
-  CHECK_THROWS_WITH_AS(writer.add("u", GgufStorage::q8_0, {31}, zeros), "gguf: rows of tensor 'u' hold 31 numbers, no multiple of the 32 of a Q8_0 block", Error);
+  CHECK_THROWS_WITH_AS(writer.add("u", GgufStorage::q8_0, {31}, zeros),
+                       "gguf: rows of tensor 'u' hold 31 numbers, no multiple of the 32 of a Q8_0 block", Error);
   CHECK_THROWS_AS(writer.add("../u", GgufStorage::f32, {31}, zeros), Error);
   const samples::Folder folder;
-  for (const auto& [type, value] : {std::pair(GgufStorage::f16, 70000.0F), std::pair(GgufStorage::q8_0, 1e7F), std::pair(GgufStorage::f32, std::nanf(""))}) {
+  for (const auto& [type, value] :
+       {std::pair(GgufStorage::f16, 70000.0F), std::pair(GgufStorage::q8_0, 1e7F), std::pair(GgufStorage::f32, std::nanf(""))}) {
     GgufWriter large;
     large.add("t", type, {32}, [value = value] { return std::vector<float>(32, value); });
     CHECK_THROWS_AS(large.save(folder.path() / "x.gguf"), Error);

@@ -217,7 +217,8 @@ TEST_CASE("damaged adapters are read or refused by an Error, and nothing else ha
   pool().resize(1);
   const Llama::Config sizes = small(true, false);
   const samples::Folder folder;
-  for (const auto& [type, name, mutations] : {std::tuple(PeftType::lora, "lora", 1200), std::tuple(PeftType::ia3, "ia3", 500), std::tuple(PeftType::prompt_tuning, "prompt", 400)}) {
+  for (const auto& [type, name, mutations] :
+       {std::tuple(PeftType::lora, "lora", 1200), std::tuple(PeftType::ia3, "ia3", 500), std::tuple(PeftType::prompt_tuning, "prompt", 400)}) {
     const Path adapter = folder.path() / name;
     write_peft_adapter(adapter, sample_adapter(type, sizes), sizes);
     for (const char* file : {"adapter_config.json", "adapter_model.safetensors"}) {

@@ -160,15 +160,19 @@ TEST_CASE("tensors that are missing, too many, of other shapes or no numbers are
   Files half;
   half.put_pairs(0, 2);
   half.put("2.self_attn.q_proj.lora_A.weight", {2, 8});
-  CHECK(half.refusal() == "adapter_model.safetensors: no tensor 'base_model.model.model.layers.2.self_attn.q_proj.lora_B.weight', which a module of 'target_modules' needs");
+  CHECK(half.refusal() ==
+        "adapter_model.safetensors: no tensor 'base_model.model.model.layers.2.self_attn.q_proj.lora_B.weight', which a module of 'target_modules' "
+        "needs");
   Files rank;
   rank.put_pairs(0, 3, 3);
-  CHECK(rank.refusal() == "adapter_model.safetensors: tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight' is (3,8), expected (2,8)");
+  CHECK(rank.refusal() ==
+        "adapter_model.safetensors: tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight' is (3,8), expected (2,8)");
   Files wide;
   wide.put_pairs(0, 3);
   DecoderConfig other = small();
   other.width = 16;
-  CHECK(wide.refusal(other) == "adapter_model.safetensors: tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight' is (2,8), expected (2,16)");
+  CHECK(wide.refusal(other) ==
+        "adapter_model.safetensors: tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight' is (2,8), expected (2,16)");
   Files more;
   more.put_pairs(0, 4);  // a fourth layer that the decoder lacks
   CHECK(more.refusal().find("layers.3.self_attn.q_proj.lora_A.weight' has no place") != std::string::npos);
@@ -181,7 +185,10 @@ TEST_CASE("tensors that are missing, too many, of other shapes or no numbers are
   none.folder.write("adapter_config.json", lora_config().dump());
   none.folder.write("adapter_model.bin", "x");
   CHECK_THROWS_WITH_AS(read_peft_adapter(none.folder.path(), small()),
-                       ((none.folder.path() / "adapter_model.safetensors").string() + ": is not there; adapter_model.bin is not read, save it as safetensors with PEFT").c_str(), Error);
+                       ((none.folder.path() / "adapter_model.safetensors").string() +
+                        ": is not there; adapter_model.bin is not read, save it as safetensors with PEFT")
+                           .c_str(),
+                       Error);
 }
 
 TEST_CASE("an adapter of any kind goes out and comes back as it was, whatever rotary layout the decoder has") {
@@ -213,7 +220,8 @@ TEST_CASE("a folder that holds something is not written to, and what it holds st
   auto model = tuned<LoraLlama>(RotaryLayout::halves, 3);
   const samples::Folder folder;
   folder.write("taken/mine.txt", "mine");
-  CHECK_THROWS_WITH_AS(write_peft(folder.path() / "taken", model), ((folder.path() / "taken").string() + ": is there already; name a folder that is not").c_str(), Error);
+  CHECK_THROWS_WITH_AS(write_peft(folder.path() / "taken", model),
+                       ((folder.path() / "taken").string() + ": is there already; name a folder that is not").c_str(), Error);
   CHECK(read_file(folder.path() / "taken/mine.txt") == "mine");
   CHECK(folder.entries() == 1);
   LoraLlama::Config config;

@@ -19,8 +19,8 @@ inline void copy_tokenizer(const Gguf& from, GgufWriter& to) {
 inline void set_tokenizer(TokenizerArrays arrays, GgufWriter& to, Index vocabulary = 0) {
   const auto key = [](const char* rest) { return std::string("tokenizer.ggml.") + rest; };
   const bool byte_level = arrays.model == "gpt2";
-  check(byte_level || !arrays.scores.empty(), ErrorKind::format, arrays.name, ": holds merges of SentencePiece without scores, which GGUF needs; name the ",
-        "tokenizer.model that it was made from");
+  check(byte_level || !arrays.scores.empty(), ErrorKind::format, arrays.name,
+        ": holds merges of SentencePiece without scores, which GGUF needs; name the ", "tokenizer.model that it was made from");
   std::vector<std::int32_t> types(arrays.tokens.size(), static_cast<std::int32_t>(TokenType::normal));
   for (std::size_t id = 0; id < arrays.types.size(); ++id) types[id] = static_cast<std::int32_t>(arrays.types[id]);
   for (const AddedToken& token : arrays.added)

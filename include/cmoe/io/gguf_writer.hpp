@@ -71,10 +71,11 @@ class GgufWriter {
   void add(const std::string& name, GgufStorage type, const Shape& shape, std::function<std::vector<float>()> values) {
     const std::string_view fault = detail::fault_of_tensor_name(name);
     check(fault.empty(), ErrorKind::config, "gguf: the tensor name '", printable(name), "' ", fault);
-    check(shape.rank() >= 1 && shape.rank() <= 4 && shape.size() > 0, ErrorKind::config, "gguf: tensor '", name, "' ", shape, ": 1 to 4 sizes are written");
+    check(shape.rank() >= 1 && shape.rank() <= 4 && shape.size() > 0, ErrorKind::config, "gguf: tensor '", name, "' ", shape,
+          ": 1 to 4 sizes are written");
     const BlockType& block = *block_type(static_cast<std::uint32_t>(type));
-    check(shape[-1] % block.numbers == 0, ErrorKind::config, "gguf: rows of tensor '", name, "' hold ", shape[-1], " numbers, no multiple of the ", block.numbers,
-          " of a ", std::string(block.name), " block");
+    check(shape[-1] % block.numbers == 0, ErrorKind::config, "gguf: rows of tensor '", name, "' hold ", shape[-1], " numbers, no multiple of the ",
+          block.numbers, " of a ", std::string(block.name), " block");
     check(names_.insert(name).second, ErrorKind::config, "gguf: tensor '", name, "' was added twice");
     const Index bytes = checked_product(shape.size() / block.numbers, block.bytes);
     tensors_.push_back({name, type, shape, static_cast<std::uint64_t>(bytes), std::move(values)});
@@ -148,8 +149,11 @@ class GgufWriter {
     put(std::string_view(head));
     for (const Tensor& tensor : tensors_) {
       const std::vector<float> values = tensor.values();
-      check(std::cmp_equal(values.size(), tensor.shape.size()), "gguf: tensor '", tensor.name, "' ", tensor.shape, " got ", values.size(), " numbers");
-      const float most = tensor.type == GgufStorage::f32 ? std::numeric_limits<float>::max() : tensor.type == GgufStorage::f16 ? 65504.0F : 127 * 65504.0F;
+      check(std::cmp_equal(values.size(), tensor.shape.size()), "gguf: tensor '", tensor.name, "' ", tensor.shape, " got ", values.size(),
+            " numbers");
+      const float most = tensor.type == GgufStorage::f32   ? std::numeric_limits<float>::max()
+                         : tensor.type == GgufStorage::f16 ? 65504.0F
+                                                           : 127 * 65504.0F;
       for (const float x : values)
         check(std::abs(x) <= most, ErrorKind::numeric, "gguf: tensor '", tensor.name, "' holds ", x, ", which is not finite as ",
               std::string(block_type(static_cast<std::uint32_t>(tensor.type))->name));

@@ -105,7 +105,8 @@ inline PeftAdapter read_peft_adapter(const Path& folder, const DecoderConfig& si
   adapter.dora = config.dora;
   adapter.base = config.base;
   if (config.type == PeftType::prompt_tuning) {
-    check(config.width == 0 || config.width == sizes.width, ErrorKind::format, name, ": 'token_dim' is ", config.width, ", the decoder's width ", sizes.width);
+    check(config.width == 0 || config.width == sizes.width, ErrorKind::format, name, ": 'token_dim' is ", config.width, ", the decoder's width ",
+          sizes.width);
     adapter.prompt_length = config.prompt_length;
     adapter.prompt = tensors.take("prompt_embeddings", {config.prompt_length, sizes.width}, "holds the prompt");
     tensors.check_all_taken();
@@ -125,7 +126,8 @@ inline PeftAdapter read_peft_adapter(const Path& folder, const DecoderConfig& si
     }
     m.rank = detail::module_number(config.rank_patterns, config.rank, module, "rank_pattern", name);
     m.alpha = detail::module_number(config.alpha_patterns, config.alpha, module, "alpha_pattern", name);
-    check(m.rank > 0 && m.rank <= Index{1} << 24, ErrorKind::format, name, ": the rank of ", module, " is ", m.rank, ", which is not within 1 to 2^24");
+    check(m.rank > 0 && m.rank <= Index{1} << 24, ErrorKind::format, name, ": the rank of ", module, " is ", m.rank,
+          ", which is not within 1 to 2^24");
     check(std::isfinite(m.alpha), ErrorKind::format, name, ": 'lora_alpha' of ", module, " is ", m.alpha);
     m.a = tensors.take(at + "lora_A.weight", {m.rank, in}, why);
     m.b = tensors.take(at + "lora_B.weight", {out, m.rank}, why);
@@ -156,9 +158,16 @@ inline OrderedJson peft_config_json(const PeftAdapter& adapter, const DecoderCon
   OrderedJson json = {{"auto_mapping", nullptr}, {"base_model_name_or_path", adapter.base.empty() ? OrderedJson(nullptr) : OrderedJson(adapter.base)},
                       {"inference_mode", true}, {"modules_to_save", nullptr}, {"revision", nullptr}, {"task_type", "CAUSAL_LM"}};
   if (adapter.type == PeftType::prompt_tuning) {
-    json.update({{"peft_type", "PROMPT_TUNING"}, {"num_virtual_tokens", adapter.prompt_length}, {"token_dim", sizes.width},
-                 {"num_transformer_submodules", 1}, {"num_attention_heads", sizes.heads}, {"num_layers", sizes.layers}, {"prompt_tuning_init", "RANDOM"},
-                 {"prompt_tuning_init_text", nullptr}, {"tokenizer_name_or_path", nullptr}, {"tokenizer_kwargs", nullptr}});
+    json.update({{"peft_type", "PROMPT_TUNING"},
+                 {"num_virtual_tokens", adapter.prompt_length},
+                 {"token_dim", sizes.width},
+                 {"num_transformer_submodules", 1},
+                 {"num_attention_heads", sizes.heads},
+                 {"num_layers", sizes.layers},
+                 {"prompt_tuning_init", "RANDOM"},
+                 {"prompt_tuning_init_text", nullptr},
+                 {"tokenizer_name_or_path", nullptr},
+                 {"tokenizer_kwargs", nullptr}});
     return json;
   }
   std::set<std::string> all, inputs;
@@ -190,8 +199,8 @@ inline OrderedJson peft_config_json(const PeftAdapter& adapter, const DecoderCon
 // Writes the folder, which must not be there or be empty; it appears complete or not at all. Tensors are F32.
 // throws Error (file), (config) for an adapter that adapts nothing
 inline void write_peft_adapter(const Path& folder, const PeftAdapter& adapter, const DecoderConfig& sizes) {
-  check(!std::filesystem::exists(folder) || (std::filesystem::is_directory(folder) && std::filesystem::is_empty(folder)), ErrorKind::file, folder.string(),
-        ": is there already; name a folder that is not");
+  check(!std::filesystem::exists(folder) || (std::filesystem::is_directory(folder) && std::filesystem::is_empty(folder)), ErrorKind::file,
+        folder.string(), ": is there already; name a folder that is not");
   check(adapter.prompt_length > 0 || !adapter.modules.empty(), ErrorKind::config, folder.string(), ": the adapter adapts nothing");
   SafeTensorsWriter writer;
   writer.metadata["format"] = "pt";
@@ -200,7 +209,8 @@ inline void write_peft_adapter(const Path& folder, const PeftAdapter& adapter, c
     writer.add(tensor, shape, std::span<const float>(stored));
   };
   const auto size = [](const std::vector<double>& values) { return static_cast<Index>(values.size()); };
-  if (adapter.type == PeftType::prompt_tuning) put("prompt_embeddings", {adapter.prompt_length, size(adapter.prompt) / adapter.prompt_length}, adapter.prompt);
+  if (adapter.type == PeftType::prompt_tuning)
+    put("prompt_embeddings", {adapter.prompt_length, size(adapter.prompt) / adapter.prompt_length}, adapter.prompt);
   for (const auto& [module, m] : adapter.modules) {
     const std::string at = "base_model.model." + module + ".";
     if (adapter.type == PeftType::ia3) {

@@ -61,10 +61,10 @@ inline bool says_nothing(const Json& value) {
 
 inline void refuse_other_keys(const Json& json, const std::vector<std::string_view>& read, const std::string& name) {
   static constexpr std::string_view passed_over[] = {
-      "peft_type", "base_model_name_or_path", "revision", "task_type", "inference_mode", "peft_version", "auto_mapping", "lora_dropout", "fan_in_fan_out",
-      "init_ia3_weights", "eva_config", "corda_config", "lora_ga_config", "loftq_config", "velora_config", "megatron_core", "qalora_group_size",
-      "runtime_config", "ensure_weight_tying", "num_attention_heads", "num_layers", "prompt_tuning_init", "prompt_tuning_init_text",
-      "tokenizer_name_or_path", "tokenizer_kwargs"};
+      "peft_type", "base_model_name_or_path", "revision", "task_type", "inference_mode", "peft_version", "auto_mapping", "lora_dropout",
+      "fan_in_fan_out", "init_ia3_weights", "eva_config", "corda_config", "lora_ga_config", "loftq_config", "velora_config", "megatron_core",
+      "qalora_group_size", "runtime_config", "ensure_weight_tying", "num_attention_heads", "num_layers", "prompt_tuning_init",
+      "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs"};
   for (const auto& [key, value] : json.items()) {
     const bool known = std::find(read.begin(), read.end(), key) != read.end() ||
                        std::find(std::begin(passed_over), std::end(passed_over), key) != std::end(passed_over);
@@ -122,7 +122,8 @@ inline void read_lora_config(const Json& json, const std::string& name, PeftConf
   if (const auto init = json.find("init_lora_weights"); init != json.end() && init->is_string()) {
     const auto word = init->get<std::string>();
     check(word == "gaussian" || word == "eva" || word == "orthogonal", ErrorKind::format, name, ": 'init_lora_weights' is ", printable(word),
-          ", which may have changed the backbone; convert the adapter to plain LoRA with PEFT (save_pretrained, path_initial_model_for_weight_conversion)");
+          ", which may have changed the backbone; convert the adapter to plain LoRA with PEFT (save_pretrained, "
+          "path_initial_model_for_weight_conversion)");
   }
   const auto list = json.find("layers_to_transform");
   if (list != json.end() && !list->is_null()) {
@@ -132,7 +133,8 @@ inline void read_lora_config(const Json& json, const std::string& name, PeftConf
   }
   const auto before = json.find("layers_pattern");
   if (before == json.end() || before->is_null()) return;
-  const auto patterns = before->is_string() ? std::vector<std::string>{before->get<std::string>()} : required<std::vector<std::string>>(json, "layers_pattern", name);
+  const auto patterns =
+      before->is_string() ? std::vector<std::string>{before->get<std::string>()} : required<std::vector<std::string>>(json, "layers_pattern", name);
   for (const std::string& pattern : patterns) {
     if (pattern.empty()) continue;
     c.layer_lists.emplace_back("(.*\\.)?(" + pattern + ")", name + ": 'layers_pattern'");
@@ -150,7 +152,8 @@ inline PeftConfig peft_config(const Json& json, const std::string& name) {
   c.base = optional<std::string>(json, "base_model_name_or_path", name).value_or("");
   const auto saved = json.find("modules_to_save");
   check(saved == json.end() || detail::says_nothing(*saved), ErrorKind::format, name, ": 'modules_to_save' is ",
-        printable(saved == json.end() ? "" : saved->dump(-1, ' ', true), 120), ": whole layers that the adapter replaces; merge it into its backbone with PEFT instead");
+        printable(saved == json.end() ? "" : saved->dump(-1, ' ', true), 120),
+        ": whole layers that the adapter replaces; merge it into its backbone with PEFT instead");
   if (type == "PROMPT_TUNING") {
     c.type = PeftType::prompt_tuning;
     detail::refuse_other_keys(json, {"num_virtual_tokens", "token_dim", "num_transformer_submodules", "modules_to_save"}, name);
@@ -190,7 +193,8 @@ inline bool adapts(const PeftConfig& c, const std::string& module, Index layer) 
   if (c.targets.pattern || c.targets.named(module) || c.layers.empty()) return true;
   if (layer < 0) return false;
   const std::string list = module.substr(0, module.find("." + std::to_string(layer) + "."));
-  const bool listed = c.layer_lists.empty() || std::any_of(c.layer_lists.begin(), c.layer_lists.end(), [&](const Pattern& p) { return p.matches(list); });
+  const bool listed =
+      c.layer_lists.empty() || std::any_of(c.layer_lists.begin(), c.layer_lists.end(), [&](const Pattern& p) { return p.matches(list); });
   return listed && std::find(c.layers.begin(), c.layers.end(), layer) != c.layers.end();
 }
 

@@ -71,7 +71,10 @@ constexpr PeftType peft_type_of() {
 }
 
 inline const char* recipe_of(const PeftAdapter& adapter) {
-  return adapter.type == PeftType::ia3 ? "Ia3Llama" : adapter.type == PeftType::prompt_tuning ? "PromptTunedLlama" : adapter.dora ? "DoraLlama" : "LoraLlama";
+  return adapter.type == PeftType::ia3             ? "Ia3Llama"
+         : adapter.type == PeftType::prompt_tuning ? "PromptTunedLlama"
+         : adapter.dora                            ? "DoraLlama"
+                                                   : "LoraLlama";
 }
 
 }  // namespace detail
@@ -82,7 +85,8 @@ inline const char* recipe_of(const PeftAdapter& adapter) {
 template <class Recipe, class B>
 typename Recipe::template On<B> adapted(const PeftAdapter& adapter, const Llama::On<B>& backbone) {
   constexpr bool dora = std::is_same_v<Recipe, DoraLlama>;
-  check(adapter.type == detail::peft_type_of<Recipe>() && adapter.dora == dora, ErrorKind::config, "adapter: it is one for ", detail::recipe_of(adapter));
+  check(adapter.type == detail::peft_type_of<Recipe>() && adapter.dora == dora, ErrorKind::config, "adapter: it is one for ",
+        detail::recipe_of(adapter));
   typename Recipe::Config config;
   static_cast<DecoderConfig&>(config) = backbone.config;
   if constexpr (std::is_same_v<Recipe, PromptTunedLlama>) config.prefix.length = adapter.prompt_length;
@@ -144,7 +148,9 @@ PeftAdapter adapter_of(Model& model, const std::string& base = "") {
   } else {
     detail::for_each_module(model, [&](const std::string& module, const std::string& name, auto& map) {
       const Index out = map.base.out();
-      const auto file = [&](const std::vector<double>& rows) { return detail::rotary_rows(model.config, name, rows, out, detail::RowOrder::to_file); };
+      const auto file = [&](const std::vector<double>& rows) {
+        return detail::rotary_rows(model.config, name, rows, out, detail::RowOrder::to_file);
+      };
       if constexpr (requires { map.delta.factor; }) {
         if (!map.delta.factor) return;
         adapter.type = PeftType::ia3;
