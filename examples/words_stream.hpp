@@ -1,5 +1,5 @@
-// The stream that examples 05, 06, 07, 09 and 10 learn: four tasks that want different answers for the same short words, and a small backbone that
-// has learnt only to copy, to turn and to step through the alphabet.
+// The stream that examples 05, 06, 07, 09, 10 and 11 learn: four tasks that want different answers for the same short words, and a small backbone
+// that has learnt only to copy, to turn and to step through the alphabet.
 #pragma once
 
 #include <cstdio>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backbone.hpp"
+#include "cmoe/models/merged.hpp"
 #include "method.hpp"
 
 namespace program {
@@ -26,10 +27,22 @@ typename Recipe::template On<Backend> adapt(const Backbone& backbone, const Lear
 // A learner over the model, as the program keeps it; entries: what sparse deltas choose from.
 template <class Learner>
 Built built(Learner learner, const Backbone& backbone) {
+  const auto kept = std::make_shared<Learner>(std::move(learner));  // the functions refer to it
+  auto& model = kept->model();
   cmoe::Index entries = 0;
-  if constexpr (requires { learner.model().for_each_deep_map([](auto&) {}); })
-    learner.model().for_each_deep_map([&](auto& map) { entries += map.base.in() * map.base.out(); });
-  return {cmoe::AnyLearner<Backend>(std::move(learner)), backbone.tokenizer, backbone.model.context(), entries};
+  model.for_each_deep_map([&](auto& map) { entries += map.base.in() * map.base.out(); });
+  Exported exported;
+  exported.sizes = model.config;
+  exported.boundary = model.config.boundary;
+  if constexpr (requires { model.config.deep.scale(); }) exported.scale = model.config.deep.scale();
+  exported.merged = [kept](const cmoe::Tensor<Backend>& gates) { return cmoe::merged(std::as_const(kept->model()), gates); };
+  exported.expanded = [kept](const cmoe::Tensor<Backend>& weights) { return kept->model().expanded(weights); };
+  exported.prompts = [kept](const cmoe::Tensor<Backend>& gates) {
+    cmoe::Flow<Backend> flow;
+    flow.gates = gates;
+    return kept->model().prefix.prompts(flow, 1);
+  };
+  return {cmoe::AnyLearner<Backend>(*kept), backbone.tokenizer, model.context(), entries, std::move(exported)};
 }
 
 // How most baselines are built: one recipe of LoRA, and make(options) gives what protects old tasks.

@@ -1,5 +1,7 @@
 #include "backbone.hpp"
 
+#include "adapter.hpp"
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -125,6 +127,15 @@ Index pretraining_steps(Index usual) {  // CMOE_BUILTIN_STEPS: shorter for tests
 bool is_folder(const std::string& model) { return fs::exists(fs::path(model) / "config.json"); }
 bool is_gguf(const std::string& model) { return model.ends_with(".gguf"); }
 
+// Whether a folder's weights say that their tokens are bytes, as those do that `cmoe export` makes of the built-in model.
+bool holds_bytes(const fs::path& folder) {
+  const fs::path weights = folder / "model.safetensors";
+  if (!fs::exists(weights)) return false;
+  const auto metadata = SafeTensors::open(weights).metadata();
+  const auto found = metadata.find("tokenizer");
+  return found != metadata.end() && found->second == "bytes";
+}
+
 Llama::On<Backend> open_model(const std::string& model, Weights weights) {
   if (is_folder(model)) return read_hf_llama<Backend>(model, usual_context, weights);
   if (is_gguf(model)) return read_gguf_llama<Backend>(model, usual_context, weights);
@@ -139,6 +150,7 @@ Tokenizer load_tokenizer(const ModelOptions& options) {
   if (!options.tokenizer.empty()) return read_tokenizer(options.tokenizer);
   if (is_gguf(options.model)) return gguf_tokenizer(Gguf::open(options.model));
   check(fs::is_directory(options.model), ErrorKind::config, options.model, " holds no tokenizer; name it with --tokenizer FILE");
+  if (holds_bytes(options.model)) return ByteTokenizer();
   return read_tokenizer(options.model);
 }
 
@@ -148,15 +160,18 @@ Backbone load_backbone(const ModelOptions& options, Progress& progress, Weights 
     config.context = 512;
     Llama::On<Backend> model(config, Rng(pretraining_seed).fork("builtin"));
     cached(model, "decoder", {.steps = pretraining_steps(2500)}, progress);
+    if (!options.adapter.empty()) model = with_adapter(options.adapter, model);
     return {"builtin", load_tokenizer(options), std::move(model)};
   }
   check(is_folder(options.model) || is_gguf(options.model) || options.model.ends_with(".bin"), ErrorKind::config, "--model ", options.model,
         " is neither 'builtin' nor a GGUF FILE.gguf, a Hugging Face folder with a config.json, or a llama2.c FILE.bin");
-  Llama::On<Backend> model = open_model(options.model, options.weights == "unpacked" ? Weights::unpacked : needs);
+  const bool unpacked = options.weights == "unpacked" || !options.adapter.empty();  // an adapter is added to the numbers
+  Llama::On<Backend> model = open_model(options.model, unpacked ? Weights::unpacked : needs);
   Tokenizer tokenizer = load_tokenizer(options);
   const bool padded = !options.model.ends_with(".bin");  // tables of other files may be longer than the vocabulary
   check(padded ? tokenizer.size() <= model.vocabulary() : tokenizer.size() == model.vocabulary(), ErrorKind::config, "the tokenizer ", options.tokenizer, " has ",
         tokenizer.size(), " tokens, ", options.model, " has ", model.vocabulary());
+  if (!options.adapter.empty()) model = with_adapter(options.adapter, model);
   return {options.model, std::move(tokenizer), std::move(model)};
 }
 

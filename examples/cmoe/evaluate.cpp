@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "cmoe/io/json.hpp"
+#include "cmoe/io/safetensors_writer.hpp"
 #include "cmoe/io/utf8.hpp"
 #include "run.hpp"
 
@@ -13,22 +14,46 @@ using Backend = Cpu<float>;
 
 namespace {
 
-// Every token but the first is predicted from those before it in its window; windows follow one another and share one token.
-Json text_scores(const OpenedRun& run, const std::string& path, Index context, Index prompt_tokens) {
+// The ids of a text with the token that begins it.
+std::vector<Id> ids_of(const OpenedRun& run, const std::string& path) {
   const std::string text = read_file(path);
   check_utf8(text, path);
   std::vector<Id> ids = run.tokenizer.encode(text);
   if (run.tokenizer.bos()) ids.insert(ids.begin(), *run.tokenizer.bos());
   check(ids.size() >= 2, ErrorKind::format, path, ": the text has fewer than two tokens");
+  return ids;
+}
+
+// A window as a batch of its own; of a mixture a gate may read the window's beginning only.
+Batch<Backend> window_batch(const OpenedRun& run, const Sequence& window, Index prompt_tokens) {
+  Batch<Backend> batch = make_batch<Backend>({&window});
+  if (run.mixture) batch.prompt_last = Ids<Backend>({1}, {static_cast<Id>(std::min(prompt_tokens, static_cast<Index>(window.ids.size()) - 1))});
+  return batch;
+}
+
+void write_logits(const OpenedRun& run, const std::string& path, const std::string& out, Index context, Index prompt_tokens) {
+  std::vector<Id> ids = ids_of(run, path);
+  if (static_cast<Index>(ids.size()) > context) ids.resize(static_cast<std::size_t>(context));
+  ids.push_back(0);  // a batch trains on the last id and does not read it
+  const Sequence window{ids, 1};
+  const Tensor<Backend> logits = run.logits(window_batch(run, window, prompt_tokens));
+  ids.pop_back();
+  SafeTensorsWriter writer;
+  writer.add("ids", {static_cast<Index>(ids.size())}, std::span<const Id>(ids));
+  const auto values = logits.values();
+  writer.add("logits", {logits.shape()[1], logits.shape()[2]}, std::span<const float>(values));
+  writer.save(out);
+}
+
+// Every token but the first is predicted from those before it in its window; windows follow one another and share one token.
+Json text_scores(const OpenedRun& run, const std::string& path, Index context, Index prompt_tokens) {
+  const std::vector<Id> ids = ids_of(run, path);
   double nll = 0;
   Index tokens = 0;
   const auto length = static_cast<Index>(ids.size());
   for (Index at = 0; at + 1 < length; at += context) {
-    Sequence window{{ids.begin() + at, ids.begin() + std::min(length, at + context + 1)}, 1};
-    Batch<Backend> batch = make_batch<Backend>({&window});
-    if (run.mixture)  // a gate may read the window's beginning only
-      batch.prompt_last = Ids<Backend>({1}, {static_cast<Id>(std::min(prompt_tokens, static_cast<Index>(window.ids.size()) - 1))});
-    const auto counts = run.count(batch);
+    const Sequence window{{ids.begin() + at, ids.begin() + std::min(length, at + context + 1)}, 1};
+    const auto counts = run.count(window_batch(run, window, prompt_tokens));
     nll -= counts.log_likelihood[0];
     tokens += counts.scored[0];
   }
@@ -40,10 +65,12 @@ Json text_scores(const OpenedRun& run, const std::string& path, Index context, I
 
 int evaluate(const EvaluateOptions& o) {
   check(o.text.empty() != o.stream.empty(), ErrorKind::config, "evaluate: name either --text FILE or --stream S");
+  check(o.logits.empty() || !o.text.empty(), ErrorKind::config, "evaluate: --logits are those of a --text");
   Progress progress(o.quiet);
   const OpenedRun run = open_run(o.run, o.source, progress);
   const Index most = o.max_tokens > 0 ? std::min(o.max_tokens, run.context) : run.context;
   if (!o.text.empty()) {
+    if (!o.logits.empty()) write_logits(run, o.text, o.logits, most, o.prompt_tokens);
     const Json json = text_scores(run, o.text, most, o.prompt_tokens);
     if (o.json) std::printf("%s\n", json.dump().c_str());
     else

@@ -48,7 +48,7 @@ RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& 
   const bool exists = fs::exists(checkpoint);  // before anything is loaded or trained
   check(asked.resume || !exists, ErrorKind::config, asked.out, " already holds a run; go on with --resume, or name another --out");
   const LearnOptions o = fit_budget(asked, progress, [&](const LearnOptions& candidate) { return trained_size(method.build(candidate, progress)); });
-  auto [learner, tokenizer, context, entries] = method.build(o, progress);
+  auto [learner, tokenizer, context, entries, exported] = method.build(o, progress);
   const Json effective = options_json(o);
   const std::string fingerprint = hex(stable_hash(effective.dump()));
   RunState state;
@@ -123,22 +123,32 @@ RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& 
   return outcome;
 }
 
+std::shared_ptr<Built> open_learner(const Method& method, const LearnOptions& options, const std::string& folder, Progress& progress,
+                                    Index* tasks) {
+  auto kept = std::make_shared<Built>(method.build(options, progress));
+  const std::filesystem::path path = std::filesystem::path(folder) / "checkpoint" / "state.safetensors";
+  const RunState state = read_checkpoint_state(path, "");
+  const Index begun = state.task + (state.step > 0 ? 1 : 0);
+  for (Index t = 0; t < begun; ++t) kept->learner.before_task(t, EncodedTask{});
+  load_checkpoint(path, kept->learner, static_cast<AdamW<Backend>*>(nullptr));
+  if (tasks) *tasks = begun;
+  return kept;
+}
+
 OpenedRun open_with(const Method& method, const LearnOptions& options, const std::string& folder, Progress& progress) {
-  const auto kept = std::make_shared<Built>(method.build(options, progress));
-  AnyLearner<Backend>& learner = kept->learner;
-  if (!folder.empty()) {
-    const std::filesystem::path path = std::filesystem::path(folder) / "checkpoint" / "state.safetensors";
-    const RunState state = read_checkpoint_state(path, "");
-    for (Index t = 0; t < state.task + (state.step > 0 ? 1 : 0); ++t) learner.before_task(t, EncodedTask{});
-    load_checkpoint(path, learner, static_cast<AdamW<Backend>*>(nullptr));
-  }
+  return opened(method, options,
+                folder.empty() ? std::make_shared<Built>(method.build(options, progress)) : open_learner(method, options, folder, progress));
+}
+
+OpenedRun opened(const Method& method, const LearnOptions& options, const std::shared_ptr<Built>& kept) {
   const Tokenizer& tokenizer = kept->tokenizer;
-  OpenedRun run{options, tokenizer, kept->context, method.settings.mixture, {}, {}, {}};
+  OpenedRun run{options, tokenizer, kept->context, method.settings.mixture, {}, {}, {}, {}};
   run.score = [kept](const EncodedTask& data, Index task) {
     return cmoe::evaluate<Backend>(kept->learner, data, task, kept->tokenizer.eos().value_or(-1),
                                    [&](const std::vector<Id>& ids) { return kept->tokenizer.decode(ids); });
   };
   run.count = [kept](const Batch<Backend>& batch) { return cmoe::detail::count_batch(kept->learner, batch, Index{-1}); };
+  run.logits = [kept](const Batch<Backend>& batch) { return kept->learner.model()(batch.ids, kept->learner.flow(batch, Index{-1})).logits; };
   run.generate = [kept](const std::vector<Id>& prompt, Index limit, Id end, const Sampling& how, Rng rng,
                         const std::function<bool(Id)>& each) {
     Flow<Backend> flow;

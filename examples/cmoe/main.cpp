@@ -21,6 +21,11 @@ void add_model(CLI::App& command, ModelOptions& o) {
       ->capture_default_str()->check(CLI::IsMember({"stored", "unpacked"}));
 }
 
+void add_learnt(CLI::App& command, auto& o) {
+  auto* run = command.add_option("--run", o.run, "a run folder: its model with what it has learnt");
+  command.add_option("--adapter", o.source.adapter, "a PEFT adapter's folder, put onto the model")->excludes(run);
+}
+
 void add_windows(CLI::App& command, auto& o) {
   command.add_option("--window", o.window, "tokens of a window of plain text")->capture_default_str()->check(CLI::PositiveNumber);
   command.add_option("--prompt-tokens", o.prompt_tokens, "of these the prompt: all that a gate may read")
@@ -89,7 +94,8 @@ std::string value_on_command_line(int argc, char** argv, const std::string& opti
 }
 
 std::string command_on_command_line(int argc, char** argv) {
-  static constexpr const char* commands[] = {"demo", "learn", "compare", "evaluate", "generate", "tokenize", "inspect", "prune", "insert", "make-stream"};
+  static constexpr const char* commands[] = {"demo",    "learn",  "compare", "evaluate", "generate",   "tokenize",
+                                             "inspect", "export", "prune",   "insert",   "make-stream"};
   for (int i = 1; i < argc; ++i)
     for (const char* command : commands)
       if (std::string(argv[i]) == command) return command;
@@ -136,6 +142,7 @@ int run(int argc, char** argv) {
   EvaluateOptions evaluation;
   GenerateOptions generation;
   TokenizeOptions tokenization;
+  ExportOptions exporting;
   MakeStreamOptions making;
   std::string inspected;
   bool inspect_json = false;
@@ -177,9 +184,10 @@ int run(int argc, char** argv) {
 
   command = app.add_subcommand("evaluate", "likelihood of a text, or scores on a stream");
   add_model(*command, evaluation.source);
-  command->add_option("--run", evaluation.run, "a run folder: what it has learnt is evaluated");
+  add_learnt(*command, evaluation);
   command->add_option("--text", evaluation.text, "a UTF-8 text file");
   command->add_option("--stream", evaluation.stream, "builtin, or a folder of tasks");
+  command->add_option("--logits", evaluation.logits, "with --text: a .safetensors file for the ids (T) of the first window and their logits (T,V)");
   add_windows(*command, evaluation);
   command->add_flag("--json", evaluation.json, "results as JSON");
   command->add_flag("--quiet", evaluation.quiet, "no progress");
@@ -187,7 +195,7 @@ int run(int argc, char** argv) {
 
   command = app.add_subcommand("generate", "continues a prompt");
   add_model(*command, generation.source);
-  command->add_option("--run", generation.run, "a run folder: what it has learnt generates");
+  add_learnt(*command, generation);
   command->add_option("--prompt", generation.prompt, "the prompt; - reads stdin")->required();
   command->add_option("--max-tokens", generation.max_tokens, "at most so many tokens")->capture_default_str();
   command->add_option("--temperature", generation.temperature, "0: the likeliest token")->capture_default_str();
@@ -205,10 +213,25 @@ int run(int argc, char** argv) {
   command->add_flag("--json", tokenization.json, "results as JSON");
   command->callback([&] { status = tokenize(tokenization); });
 
-  command = app.add_subcommand("inspect", "what a model file or a run holds");
-  command->add_option("path", inspected, "a run folder, a model folder, a .bin or a .safetensors file")->required();
+  command = app.add_subcommand("inspect", "what a model file, an adapter or a run holds");
+  command->add_option("path", inspected, "a run folder, a model folder, an adapter's folder, a .bin, .gguf or .safetensors file")->required();
   command->add_flag("--json", inspect_json, "results as JSON");
   command->callback([&] { status = inspect(inspected, inspect_json); });
+
+  command = app.add_subcommand("export", "what a run has learnt as PEFT adapters, or merged into its model; or a model in another format");
+  add_model(*command, exporting.source);
+  add_learnt(*command, exporting);
+  command->get_option("--run")->excludes(command->get_option("--model"));
+  command->add_option("--format", exporting.format, "peft: adapters; safetensors: a Hugging Face folder; gguf: one file")->required()
+      ->check(CLI::IsMember({"peft", "safetensors", "gguf"}));
+  command->add_option("--out", exporting.out, "the folder or file to write")->required();
+  command->add_option("--task", exporting.task, "this task's part of what was learnt");
+  command->add_option("--gates", exporting.gates, "the experts with these weights, one a task, separated by commas");
+  command->add_option("--type", exporting.type, "of the weights: f32, f16; bf16 (safetensors), q8_0 (gguf)")->capture_default_str()
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+  command->add_flag("--json", exporting.json, "results as JSON");
+  command->add_flag("--quiet", exporting.quiet, "no progress");
+  command->callback([&] { status = export_model(exporting); });
 
   add_module_commands(app, status);
 

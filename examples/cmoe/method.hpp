@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "cmoe/continual/any_learner.hpp"
+#include "cmoe/models/llama.hpp"
 #include "options.hpp"
 #include "run.hpp"
 
@@ -15,6 +17,20 @@ struct MethodSettings {
   bool joint = false;                        // all tasks at once
   bool deltas = true;                        // the backbone stays as it is, so an adapter is all that was learnt
   bool mixture = false;                      // a gate reads the prompt
+  bool each_task = false;                    // an expert or a prompt a task: they are exported one by one
+  bool weighed = false;                      // gates weigh experts or choose prompts: `cmoe export --gates` may say them
+};
+
+// What an export needs of a learner's model, whose type only its method knows. Gates are those of a flow, (1,E), or empty.
+struct Exported {
+  using Backend = cmoe::Cpu<float>;
+  cmoe::DecoderConfig sizes;
+  double scale = 0;          // of the low-rank blocks
+  cmoe::Index boundary = 0;  // prompts enter before this block
+  std::function<cmoe::Llama::On<Backend>(const cmoe::Tensor<Backend>& gates)> merged;
+  std::function<cmoe::Tensor<Backend>(const cmoe::Tensor<Backend>& gates)> prompts;      // (1,M,C), or empty
+  std::function<cmoe::Tensor<Backend>(const cmoe::Tensor<Backend>& weights)> expanded;  // of tasks -> of experts
+  std::function<void(const std::string& folder)> write;  // instead of all these: the model's own folder, of safetensors too
 };
 
 // A learner on its backbone, whatever its type.
@@ -23,6 +39,7 @@ struct Built {
   cmoe::Tokenizer tokenizer;
   cmoe::Index context = 0;
   cmoe::Index entries = 0;  // that sparse deltas choose from
+  Exported exported = {};   // what of it can leave
 };
 
 struct Method {
@@ -37,6 +54,13 @@ RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& 
 
 // What was learnt, ready to be scored and to generate; without a folder the model as it is. throws cmoe::Error
 OpenedRun open_with(const Method& method, const LearnOptions& options, const std::string& folder, Progress& progress);
+
+// The learner as the run left it; `tasks`: how many it has begun. throws cmoe::Error
+std::shared_ptr<Built> open_learner(const Method& method, const LearnOptions& options, const std::string& folder, Progress& progress,
+                                    cmoe::Index* tasks = nullptr);
+
+// A learner ready to be scored and to generate.
+OpenedRun opened(const Method& method, const LearnOptions& options, const std::shared_ptr<Built>& learner);
 
 // All methods, the four architectures first.
 const std::vector<Method>& methods();

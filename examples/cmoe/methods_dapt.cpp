@@ -55,7 +55,7 @@ std::vector<Method> dapt_methods() {
     if (o.word("dapt-blocks") == "prompt") return with_dapt<DaptPrompts>(o, paper, progress);
     return paper ? with_dapt<Dapt>(o, paper, progress) : with_dapt<DaptMean>(o, paper, progress);
   };
-  return {Method{"dapt", "DAPT: a LoRA block and a key a task, one attention over the blocks (arXiv 2401.08295)", {.mixture = true}, options, build}};
+  return {Method{"dapt", "DAPT: a LoRA block and a key a task, one attention over the blocks (arXiv 2401.08295)", {.mixture = true, .each_task = true, .weighed = true}, options, build}};
 }
 
 }  // namespace program

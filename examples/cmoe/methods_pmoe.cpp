@@ -59,7 +59,7 @@ std::vector<Method> pmoe_methods() {
   const auto build = [](const LearnOptions& o, Progress& progress) {
     return o.word("pmoe-router") == "analytic" ? with_pmoe<PMoEAnalytic>(o, progress) : with_pmoe<PMoE>(o, progress);
   };
-  return {Method{"pmoe", "PMoE: one LoRA expert a task in the deep layers, one router (arXiv 2407.21571)", {.mixture = true}, options, build}};
+  return {Method{"pmoe", "PMoE: one LoRA expert a task in the deep layers, one router (arXiv 2407.21571)", {.mixture = true, .each_task = true, .weighed = true}, options, build}};
 }
 
 }  // namespace program

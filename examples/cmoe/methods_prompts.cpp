@@ -30,7 +30,7 @@ Method progprompt() {
     ProgressivePrompts<Backend> learner(adapt<PromptedLlama>(backbone, o, config), Rng(o.seed).fork("learner"));
     return built(std::move(learner), backbone);
   };
-  return Method{"progprompt", "one prompt a task before all earlier ones, told which task it is (arXiv 2301.12314)", {.lr_answers = 3e-2, .lr_text = 0.3},
+  return Method{"progprompt", "one prompt a task before all earlier ones, told which task it is (arXiv 2301.12314)", {.lr_answers = 3e-2, .lr_text = 0.3, .each_task = true},
                      {{"progprompt-length", "vectors of a task's prompt", Index{20}, 1, 1e4, {}}}, build};
 }
 
@@ -47,7 +47,7 @@ Method l2p() {
                           .normalise = o.word("l2p-queries") == "normalised"}, Rng(o.seed).fork("learner"));
     return built(std::move(learner), backbone);
   };
-  return Method{"l2p", "a pool of prompts chosen by trained keys (arXiv 2112.08654)", {.lr_answers = 3e-2, .lr_text = 0.3},
+  return Method{"l2p", "a pool of prompts chosen by trained keys (arXiv 2112.08654)", {.lr_answers = 3e-2, .lr_text = 0.3, .weighed = true},
                      {{"l2p-pool", "prompts and keys", Index{10}, 1, 1e4, {}},
                       {"l2p-length", "vectors of a prompt", Index{5}, 1, 1e4, {}},
                       {"l2p-chosen", "prompts a sequence gets", Index{3}, 1, 1e4, {}},

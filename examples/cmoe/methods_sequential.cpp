@@ -10,9 +10,8 @@ using namespace cmoe;
 std::vector<Method> sequential_methods() {
   const auto all_weights = [](const LearnOptions& o, Progress& progress) {
     Backbone backbone = load_backbone(o.source, progress, o.learns ? Weights::unpacked : Weights::stored);
-    const Index context = backbone.model.context();
     SeqFt<Backend> learner(std::move(backbone.model), {}, Rng(o.seed).fork("learner"));
-    return Built{AnyLearner<Backend>(std::move(learner)), backbone.tokenizer, context};
+    return built(std::move(learner), backbone);
   };
   const auto one_lora = [](const LearnOptions& o, Progress& progress) {
     const Backbone backbone = load_backbone(o.source, progress);
@@ -34,7 +33,7 @@ std::vector<Method> sequential_methods() {
   return {Method{"seqft", "all weights, one task after another", {.lr_answers = 1e-3, .lr_text = 1e-3, .deltas = false}, {}, all_weights},
           Method{"seqlora", "one LoRA, one task after another", {}, {}, one_lora},
           Method{"replay", "seqlora with a memory of old items", {}, memory, one_lora},
-          Method{"pertask", "one LoRA a task, told which task it is: an upper bound", {}, {}, lora_each},
+          Method{"pertask", "one LoRA a task, told which task it is: an upper bound", {.each_task = true, .weighed = true}, {}, lora_each},
           Method{"multitask", "one LoRA on all tasks at once: an upper bound", {.joint = true}, {}, one_lora}};
 }
 

@@ -44,7 +44,7 @@ std::vector<Method> seta_methods() {
   const auto build = [](const LearnOptions& o, Progress& progress) {
     return o.word("seta-router") == "softmax" ? with_seta<Seta>(o, progress) : with_seta<SetaAnalytic>(o, progress);
   };
-  return {Method{"seta", "SETA: sparse experts, unique and shared, split where tasks overlap (arXiv 2601.17616)", {.mixture = true}, options, build}};
+  return {Method{"seta", "SETA: sparse experts, unique and shared, split where tasks overlap (arXiv 2601.17616)", {.mixture = true, .each_task = true, .weighed = true}, options, build}};
 }
 
 }  // namespace program

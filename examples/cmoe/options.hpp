@@ -21,6 +21,7 @@ struct ModelOptions {
   std::string model = "builtin";
   std::string tokenizer;  // a file or a folder; llama2.c files need it
   std::string weights = "stored";  // matrices of files with narrow numbers: as they are stored, or unpacked
+  std::string adapter;    // a folder that PEFT wrote: put onto the model
 };
 
 // An option of a method, declared once where the method is; the command line, --help, run.json and the learner's settings come
@@ -71,7 +72,7 @@ struct LearnOptions {
 
 struct EvaluateOptions {
   ModelOptions source;
-  std::string run, text, stream;
+  std::string run, text, stream, logits;
   Index test_limit = 0, window = 128, prompt_tokens = 32, max_tokens = 0;
   bool json = false, quiet = false;
 };
@@ -105,6 +106,12 @@ struct CompareOptions {
   std::map<std::string, OptionValues> options;  // of every method
 };
 
+struct ExportOptions {
+  ModelOptions source;
+  std::string run, format, out, task, gates, type = "f32";
+  bool json = false, quiet = false;
+};
+
 struct MakeStreamOptions {
   std::string out, tasks;
   std::uint64_t seed = 1;
@@ -117,6 +124,7 @@ int evaluate(const EvaluateOptions& options);
 int generate(const GenerateOptions& options);
 int tokenize(const TokenizeOptions& options);
 int inspect(const std::string& path, bool json);
+int export_model(const ExportOptions& options);
 int make_stream(const MakeStreamOptions& options);
 void add_module_commands(CLI::App& app, int& status);  // prune and insert
 

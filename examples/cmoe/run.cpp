@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "ability.hpp"
+#include "adapter.hpp"
 #include "budget.hpp"
 #include "cmoe/io/run_folder.hpp"
 #include "method.hpp"
@@ -86,6 +87,29 @@ void show_row(const LearnOptions& o, const ScoreMatrix& scores, const std::vecto
 
 RunResult run_learning(const LearnOptions& o, Progress& progress) { return learn_with(find_method(o.method), o, progress); }
 
+namespace {
+
+// A model under a tuned prompt: what progressive prompts are after one task.
+OpenedRun open_prompt(LearnOptions o, Progress& progress) {
+  const std::string folder = std::exchange(o.source.adapter, "");
+  o.method = "progprompt";
+  const Method& method = find_method(o.method);
+  o.options = default_options(method);
+  const Path config = Path(folder) / "adapter_config.json";
+  o.options["progprompt-length"] = peft_config(read_json(config), config.string()).prompt_length;
+  auto kept = std::make_shared<Built>(method.build(o, progress));
+  const PeftAdapter adapter = read_peft_adapter(folder, kept->exported.sizes);
+  kept->learner.before_task(0, EncodedTask{});
+  for_each_param(kept->learner.model(), [&](const std::string& name, auto& p) {
+    if (name == "prefix.prompts.0.rows") p.assign(std::vector<float>(adapter.prompt.begin(), adapter.prompt.end()));
+  });
+  OpenedRun run = opened(method, o, kept);
+  run.score = [score = run.score](const EncodedTask& data, Index) { return score(data, -1); };  // the prompt belongs to no task
+  return run;
+}
+
+}  // namespace
+
 OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progress& progress) {
   if (!folder.empty()) {
     const LearnOptions options = read_run(folder);
@@ -95,6 +119,10 @@ OpenedRun open_run(const std::string& folder, const ModelOptions& source, Progre
   plain.method = is_moduleformer_folder(source.model) ? "moduleformer" : "seqft";  // a plain model is a learner that has learnt nothing
   plain.source = source;
   plain.learns = false;
+  if (!source.adapter.empty()) {
+    check(plain.method == "seqft", ErrorKind::config, "--adapter: adapters belong to decoders of the Llama family, which ", source.model, " is not");
+    if (is_prompt_adapter(source.adapter)) return open_prompt(plain, progress);
+  }
   plain.options = default_options(find_method(plain.method));
   return open_with(find_method(plain.method), plain, folder, progress);
 }

@@ -44,6 +44,7 @@ struct OpenedRun {
   bool mixture = false;  // a gate reads the prompt
   std::function<cmoe::TaskScore(const cmoe::EncodedTask&, cmoe::Index task)> score;
   std::function<cmoe::detail::BatchCounts(const cmoe::Batch<cmoe::Cpu<float>>&)> count;
+  std::function<cmoe::Tensor<cmoe::Cpu<float>>(const cmoe::Batch<cmoe::Cpu<float>>&)> logits;  // (N,T,V), no task told
   std::function<std::vector<cmoe::Id>(const std::vector<cmoe::Id>& prompt, cmoe::Index limit, cmoe::Id end, const cmoe::Sampling&, cmoe::Rng,
                                       const std::function<bool(cmoe::Id)>& each)>
       generate;

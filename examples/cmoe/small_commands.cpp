@@ -8,6 +8,7 @@
 #include "cmoe/io/gguf.hpp"
 #include "cmoe/io/hf_folder.hpp"
 #include "cmoe/io/llama2c.hpp"
+#include "cmoe/io/peft.hpp"
 #include "cmoe/io/read_tokenizer.hpp"
 #include "cmoe/io/trace.hpp"
 #include "cmoe/io/utf8.hpp"
@@ -102,6 +103,15 @@ int inspect_model(const fs::path& folder, bool json) {
   return print_listing(std::move(head), all, json);
 }
 
+// An adapter as PEFT lays it out: what its configuration says, without what says nothing, and its tensors.
+int inspect_adapter(const fs::path& folder, bool json) {
+  Json head = {{"format", "peft"}};
+  const Json config = read_json(folder / "adapter_config.json");
+  for (const auto& [key, value] : config.items())
+    if (!value.is_null() && !(value.is_structured() && value.empty())) head[key] = value;
+  return print_listing(std::move(head), listing(SafeTensors::open(folder / "adapter_model.safetensors")), json);
+}
+
 // A GGUF file: its metadata, of lists their lengths, and its tensors.
 int inspect_gguf(const std::string& path, bool json) {
   const Gguf file = Gguf::open(path);
@@ -126,7 +136,10 @@ int inspect(const std::string& path, bool json) {
   check(fs::exists(path), ErrorKind::file, path, ": no such file or folder");
   if (fs::is_directory(path)) {
     if (fs::exists(fs::path(path) / "config.json")) return inspect_model(path, json);
-    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path, ": no run.json and no config.json in it; a run folder, a model folder, a .bin, .gguf or .safetensors file is needed");
+    if (is_peft_folder(path)) return inspect_adapter(path, json);
+    check(fs::exists(fs::path(path) / "run.json"), ErrorKind::format, path,
+          ": no run.json, config.json or adapter_config.json in it; a run folder, a model folder, an adapter's folder, a .bin, .gguf or .safetensors "
+          "file is needed");
     return inspect_run(path, json);
   }
   if (path.ends_with(".safetensors")) {

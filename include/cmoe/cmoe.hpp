@@ -65,8 +65,11 @@
 #include "cmoe/pet/lora.hpp"            // low-rank deltas: one, or a mixture with one for each task
 #include "cmoe/pet/sparse.hpp"          // deltas of single entries, neurons or ranks, shared by tasks
 #include "cmoe/pet/observed.hpp"        // the mixture that shows its inputs
+#include "cmoe/pet/dora.hpp"            // a low-rank block turns columns, their lengths are trained apart
+#include "cmoe/pet/ia3.hpp"             // one factor for each feature that enters or leaves a map
 #include "cmoe/pet/routed_lora.hpp"     // LoRA experts mixed for every token
 #include "cmoe/pet/prefix.hpp"          // prompts: one a task, mixed by the gates
+#include "cmoe/pet/prompt_tuning.hpp"   // one prompt for all tasks
 #include "cmoe/pet/joined_prompts.hpp"  // one prompt a task, the newest in front
 #include "cmoe/pet/prompt_pool.hpp"     // prompts, a few of which are chosen for each sequence
 
@@ -100,6 +103,7 @@
 #include "cmoe/models/decoder_config.hpp"  // sizes, and which of them make sense
 #include "cmoe/models/adapted.hpp"         // a pretrained decoder with deltas and a gate
 #include "cmoe/models/llama.hpp"           // the decoder without deltas
+#include "cmoe/models/tuned.hpp"           // the decoder with DoRA, IA3 or a prompt
 #include "cmoe/models/merged.hpp"          // an adapted decoder as a plain one
 #include "cmoe/models/pmoe.hpp"            // PMoE: shallow LoRA, deep experts, one gate
 #include "cmoe/models/dapt.hpp"            // DAPT: a block and a key for each task

@@ -1,4 +1,4 @@
-// Thousands of damaged model files (GGUF, config.json, index and header of safetensors folders): each is read, or refused by an Error,
+// Thousands of damaged model files (GGUF, config.json, index and header of safetensors folders, PEFT adapters): each is read, or refused by an Error,
 // and nothing else happens. Built with the address and undefined-behaviour sanitizers always.
 #include <doctest/doctest.h>
 
@@ -8,6 +8,7 @@
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/gguf_vocabulary.hpp"
 #include "cmoe/io/hf_folder.hpp"
+#include "cmoe/io/peft.hpp"
 #include "io/gguf_samples.hpp"
 
 // No damaged file of a few kilobytes may make a reader ask for much memory: the sanitizer ends the program then.
@@ -129,6 +130,37 @@ Llama::Config small(bool bias, bool norm) {
 // What a model of a file that was read must be able to do.
 void use(const Llama::On<B>& model) { (void)model(Ids<B>({1, 1}, {0}), {}); }
 
+void put_back(const Path& path, const std::string& text) {  // without the fsync of an atomic write
+  const detail::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT, 0666));
+  REQUIRE(::write(file.number(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  REQUIRE(::ftruncate(file.number(), static_cast<off_t>(text.size())) == 0);
+}
+
+// An adapter of the kind on every map, some of them with another rank.
+PeftAdapter sample_adapter(PeftType type, const DecoderConfig& sizes) {
+  const auto some = [](Index n) { return std::vector<double>(static_cast<std::size_t>(n), 0.5); };
+  PeftAdapter adapter;
+  adapter.type = type;
+  adapter.dora = type == PeftType::lora;
+  if (type == PeftType::prompt_tuning) {
+    adapter.prompt_length = 3;
+    adapter.prompt = some(3 * sizes.width);
+    return adapter;
+  }
+  for (const auto& [name, layer, in, out] : detail::linear_modules(sizes)) {
+    PeftModule& m = adapter.modules[name];
+    if (type == PeftType::ia3) {
+      m.at_input = name.ends_with("down_proj");
+      m.factor = some(m.at_input ? in : out);
+      continue;
+    }
+    m.rank = layer == 0 ? 2 : 3;
+    m.alpha = 4;
+    m.a = some(m.rank * in), m.b = some(out * m.rank), m.magnitude = some(out);
+  }
+  return adapter;
+}
+
 }  // namespace
 
 TEST_CASE("damaged GGUF files are read or refused by an Error, and nothing else happens") {
@@ -161,11 +193,6 @@ TEST_CASE("damaged config.json, index and safetensors of a folder are read or re
   c.rotary_scaling = {.kind = RotaryScaling::Kind::llama3, .factor = 8, .low_frequency = 1, .high_frequency = 4, .context = 8};
   const Path model = folder.path() / "m";
   write_hf_llama<B>(model, Llama::On<B>(c, Rng(1)), {.begin = 1, .ends = {2}});
-  const auto put_back = [](const Path& path, const std::string& text) {  // without the fsync of an atomic write
-    const detail::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT, 0666));
-    REQUIRE(::write(file.number(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-    REQUIRE(::ftruncate(file.number(), static_cast<off_t>(text.size())) == 0);
-  };
   const auto read_from = [&](const Path& path) {
     return [&, path](const std::string& text) {
       put_back(path, text);
@@ -184,4 +211,30 @@ TEST_CASE("damaged config.json, index and safetensors of a folder are read or re
   const SafeTensors parsed = SafeTensors::parse(tensors, "m");
   for (const StoredTensor& t : parsed.tensors()) index["weight_map"][t.name] = "one.safetensors";
   run("index", index.dump(), 3000, damage_text, read_from(model / "model.safetensors.index.json"));
+}
+
+TEST_CASE("damaged adapters are read or refused by an Error, and nothing else happens") {
+  pool().resize(1);
+  const Llama::Config sizes = small(true, false);
+  const samples::Folder folder;
+  for (const auto& [type, name, mutations] :
+       {std::tuple(PeftType::lora, "lora", 1200), std::tuple(PeftType::ia3, "ia3", 500), std::tuple(PeftType::prompt_tuning, "prompt", 400)}) {
+    const Path adapter = folder.path() / name;
+    write_peft_adapter(adapter, sample_adapter(type, sizes), sizes);
+    for (const char* file : {"adapter_config.json", "adapter_model.safetensors"}) {
+      const Path path = adapter / file;
+      const bool text = path.extension() == ".json";
+      const std::string good = read_file(path);
+      const auto damage = [&](std::string& f, Random& r) {
+        if (text) damage_text(f, r);
+        else damage_bytes(f, f.size() / 2, r);
+      };
+      run(std::string(name) + " " + file, good, text ? mutations : mutations / 2, damage, [&](const std::string& damaged) {
+        put_back(path, damaged);
+        const PeftAdapter read = read_peft_adapter(adapter, sizes);
+        for (const auto& [module, m] : read.modules) REQUIRE(std::isfinite(read.type == PeftType::lora ? read.scale(m) : 1));
+      });
+      put_back(path, good);
+    }
+  }
 }

@@ -3,7 +3,7 @@ source "$(dirname "$0")/common.sh" "$@"
 cd "$scratch" || exit 1
 
 "$cmoe" --version | grep -qE '^cmoe [0-9]+\.[0-9]+\.[0-9]+ \(kernel (baseline|avx2|avx512), [0-9]+ threads\)$' || fail "--version"
-for command in demo learn compare evaluate generate tokenize inspect prune insert make-stream; do
+for command in demo learn compare evaluate generate tokenize inspect export prune insert make-stream; do
   "$cmoe" $command --help | grep -q -- --help || fail "$command --help"
 done
 "$cmoe" learn --method pmoe --help | grep -q -- --pmoe-boundary || fail "the options of pmoe are not in its help"

@@ -1,5 +1,5 @@
-// A recipe that does not add to a linear map is no delta.
-// says: delta[.]add
+// A recipe that neither adds to a linear map nor replaces it is no delta.
+// says: AddsToMap
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/models/adapted.hpp"
 
@@ -9,7 +9,7 @@ struct NotADelta {
   struct Config {};
   template <class>
   struct On {
-    void grow(cmoe::Index, cmoe::Index, const auto&, const cmoe::Rng&) {}  // but there is no add()
+    void grow(cmoe::Index, cmoe::Index, const auto&, const cmoe::Rng&) {}  // but there is no add() and no apply()
     static void visit(auto&, auto&&) {}
   };
 };

@@ -140,16 +140,19 @@ Llama::On<B> read_hf_llama(const Path& folder, Index most_context = usual_contex
 }
 
 // Writes the folder, which must not be there yet; it appears complete or not at all. Queries and keys that rotate adjacent pairs are
-// put in the order of the format. `dtype`: F32, F16 or BF16.
+// put in the order of the format. `dtype`: F32, F16 or BF16. `beside`: files that are copied into it, a tokenizer's for example;
+// `metadata`: further entries of model.safetensors.
 // throws Error (config), (file)
 template <class B>
-void write_hf_llama(const Path& folder, const Llama::On<B>& model, const SpecialIds& ids = {}, DType dtype = DType::f32) {
+void write_hf_llama(const Path& folder, const Llama::On<B>& model, const SpecialIds& ids = {}, DType dtype = DType::f32,
+                    const std::vector<Path>& beside = {}, const std::map<std::string, std::string>& metadata = {}) {
   check(!std::filesystem::exists(folder), ErrorKind::file, folder.string(), ": is there already; name a folder that is not");
   OrderedJson config = hf_config_json(model.config);
   config["dtype"] = config["torch_dtype"] = dtype == DType::f32 ? "float32" : dtype == DType::f16 ? "float16" : "bfloat16";
   if (ids.begin) config["bos_token_id"] = *ids.begin;
   if (!ids.ends.empty()) config["eos_token_id"] = ids.ends.size() == 1 ? OrderedJson(ids.ends[0]) : OrderedJson(ids.ends);
   SafeTensorsWriter writer;
+  writer.metadata = metadata;
   writer.metadata["format"] = "pt";
   for_each_param(model, [&](const std::string& ours, const Param<B>& p) {
     const StoredName stored = llama_name(ours);
@@ -170,6 +173,7 @@ void write_hf_llama(const Path& folder, const Llama::On<B>& model, const Special
   write_folder_atomically(folder, [&](const Path& draft) {
     writer.save(draft / "model.safetensors");
     write_file_atomically(draft / "config.json", config.dump(1) + "\n");
+    for (const Path& file : beside) write_file_atomically(draft / file.filename(), read_file(file));
   });
 }
 

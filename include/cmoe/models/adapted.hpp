@@ -204,7 +204,7 @@ struct Adapted {
 
     template <class Blk, class DeltaConfig>
     void grow(Blk& block, const DeltaConfig& delta_config, const Rng& rng) {
-      for_each_target(block, [&](const char* name, auto& map) { map.delta.grow(map.base.in(), map.base.out(), delta_config, rng.fork(name)); });
+      for_each_target(block, [&](const char* name, auto& map) { map.grow(name, delta_config, rng.fork(name)); });
     }
 
     template <class Blk, class F>

@@ -14,26 +14,35 @@ void merge_map(const Map& map, const Flow<B>& flow, const char* name, Linear<B>&
   bool adapted = false;
   for_each_param(map.delta, [&](const std::string&, const auto&) { adapted = true; });
   if (!adapted) return;
+  constexpr bool replaces = ReplacesMap<typename Map::Delta, B>;
   const Index in = map.base.in(), out = map.base.out();
+  Linear<B> bare;  // the base without its bias, unpacked
   const Param<B>& weight = map.base.weight;
-  const Tensor<B> base = weight.stored() ? Tensor<B>({in, out}, std::span<const Real>(weight.values())) : Tensor<B>(weight.value());
+  bare.weight = Param<B>(weight.stored() ? Array<B>({in, out}, std::span<const Real>(weight.values())) : weight.value());
+  const auto run = [&](const Tensor<B>& x, const auto& base_of) {
+    if constexpr (replaces) return map.delta.apply(bare, x, flow);
+    else return map.delta.add(base_of(), x, flow);
+  };
   constexpr Index at_once = 256;
   std::vector<Real> merged;
   for (Index first = 0; first < in; first += at_once) {
     const Index rows = std::min(at_once, in - first);
     std::vector<Real> unit(static_cast<std::size_t>(rows * in), 0);
     for (Index r = 0; r < rows; ++r) unit[static_cast<std::size_t>(r * in + first + r)] = 1;
-    const Tensor<B> w(base.value().rows(first, first + rows).reshape({1, rows, out}));
-    const auto block = map.delta.add(w, Tensor<B>({1, rows, in}, std::span<const Real>(unit)), flow).values();  // (1,rows,out)
+    const auto block = run(Tensor<B>({1, rows, in}, std::span<const Real>(unit)), [&] {
+      return Tensor<B>(bare.weight.value().rows(first, first + rows).reshape({1, rows, out}));
+    }).values();  // (1,rows,out)
     merged.insert(merged.end(), block.begin(), block.end());
   }
   into.weight.assign(merged);
+  if constexpr (replaces)
+    if (map.base.bias) into.bias.assign(map.delta.apply(map.base, Tensor<B>({1, 1, in}, Real(0)), flow).values());
 
   Rng draw = Rng(0).fork(name);  // a delta that is not linear shows on any input but the unit vectors
   std::vector<Real> x(static_cast<std::size_t>(3 * in));
   for (Real& value : x) value = static_cast<Real>(draw.normal());
   const Tensor<B> input({1, 3, in}, std::span<const Real>(x));
-  const auto wanted = map.delta.add(matmul(input, base), input, flow).values(), got = matmul(input, into.weight).values();
+  const auto wanted = run(input, [&] { return matmul(input, bare.weight); }).values(), got = matmul(input, into.weight).values();
   Real worst = 0, largest = 0;
   for (std::size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(got[i] - wanted[i])), largest = std::max(largest, std::abs(wanted[i]));
   check(worst <= static_cast<Real>(1e-3) * largest, ErrorKind::misuse, "merged: the delta of ", name,

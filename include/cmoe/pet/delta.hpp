@@ -2,19 +2,33 @@
 #pragma once
 
 #include <concepts>
+#include <string>
 
 #include "cmoe/nn/linear.hpp"
 
 namespace cmoe {
 
-// The recipe of a delta: Recipe::On<B> holds its parameters. `add` gives y + Δ(x) for y = W x; `grow` is called when a task is
-// added and makes, appends or leaves alone.
-template <class R, class B>
-concept Delta = requires(const typename R::template On<B>& delta, typename R::template On<B>& own, const Tensor<B>& x,
-                         const Flow<B>& flow, Index size, const typename R::Config& config, const Rng& rng) {
+// Gives y + Δ(x) for y = W x.
+template <class D, class B>
+concept AddsToMap = requires(const D& delta, const Tensor<B>& x, const Flow<B>& flow) {
   { delta.add(x, x, flow) } -> std::same_as<Tensor<B>>;
-  own.grow(size, size, config, rng);
 };
+
+// Stands in the map's place, for deltas that are no sum with W x: `apply` gives the adapted map's output.
+template <class D, class B>
+concept ReplacesMap = requires(const D& delta, const Linear<B>& base, const Tensor<B>& x, const Flow<B>& flow) {
+  { delta.apply(base, x, flow) } -> std::same_as<Tensor<B>>;
+};
+
+// The recipe of a delta: Recipe::On<B> holds its parameters and has `add` or `apply`. `grow` is called when a task is added and makes,
+// appends or leaves alone; it gets the map's sizes, or the map itself and its name in the block ("query", "down") where it asks for them.
+template <class R, class B>
+concept Delta = (AddsToMap<typename R::template On<B>, B> || ReplacesMap<typename R::template On<B>, B>) &&
+                (requires(typename R::template On<B>& own, Index size, const typename R::Config& config, const Rng& rng) {
+                  own.grow(size, size, config, rng);
+                } || requires(typename R::template On<B>& own, const Linear<B>& base, const typename R::Config& config, const Rng& rng) {
+                  own.grow(base, "query", config, rng);
+                });
 
 // No delta: the map is the plain linear map and costs nothing more.
 struct NoDelta {
@@ -31,13 +45,23 @@ struct NoDelta {
 // A linear map with a delta on it. The base is the pretrained weight; the delta is what tasks add.
 template <class B, class Recipe>
 struct AdaptedLinear {
+  using Delta = typename Recipe::template On<B>;
+
   Linear<B> base;
-  typename Recipe::template On<B> delta;
+  Delta delta;
 
   AdaptedLinear() = default;
   AdaptedLinear(Index in, Index out, const Rng& rng) : base(in, out, rng) {}
 
-  Tensor<B> operator()(const Tensor<B>& x, const Flow<B>& flow) const { return delta.add(base(x), x, flow); }
+  Tensor<B> operator()(const Tensor<B>& x, const Flow<B>& flow) const {
+    if constexpr (ReplacesMap<Delta, B>) return delta.apply(base, x, flow);
+    else return delta.add(base(x), x, flow);
+  }
+
+  void grow(const std::string& name, const typename Recipe::Config& config, const Rng& rng) {
+    if constexpr (requires { delta.grow(base, name, config, rng); }) delta.grow(base, name, config, rng);
+    else delta.grow(base.in(), base.out(), config, rng);
+  }
 
   static void visit(auto& self, auto&& v) {
     v("base", self.base);

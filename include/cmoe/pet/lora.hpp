@@ -37,13 +37,16 @@ Tensor<B> scale_blocks(const Tensor<B>& u, const Tensor<B>& g) {
   });
 }
 
-// The low-rank block Δ(x) = (α/R) (x A) B with A (in,R) and B (R,out). A starts uniform in ±1/√in, B at zero: a fresh block
-// changes nothing.
+// The low-rank block Δ(x) = s (x A) B with A (in,R) and B (R,out), s = α/R or, rank-stabilised, α/√R (arXiv 2312.03732). A starts uniform
+// in ±1/√in, B at zero: a fresh block changes nothing.
 struct LoRA {
   struct Config {
     Index rank = 4;
     double alpha = 8;
     bool stop_gradient_through_old = false;  // a mixture's gradient reaches the layers below through the newest block only
+    bool rank_stabilised = false;
+
+    double scale() const { return rank_stabilised ? alpha / std::sqrt(static_cast<double>(rank)) : alpha / static_cast<double>(rank); }
   };
 
   template <class B>
@@ -82,7 +85,7 @@ struct Single {
     void grow(Index in, Index out, const Config& config, const Rng& rng) {
       if (block) return;
       block.emplace(in, out, config, rng);
-      scale = config.alpha / static_cast<double>(config.rank);
+      scale = config.scale();
     }
 
     using Backend = B;
@@ -92,7 +95,7 @@ struct Single {
 
 // One block a task, mixed by the gates of the sequence: Σ_e g_e Δ_e(x). grow() appends a block; the gates may be fewer than the
 // blocks (a block without a gate is not active yet) and then only the first count.
-// computed as two products over the stacked ranks, (α/R) ((x [A_1 … A_E]) ∘ g) [B_1; …; B_E], the newest apart from the old: these are
+// computed as two products over the stacked ranks, s ((x [A_1 … A_E]) ∘ g) [B_1; …; B_E], the newest apart from the old: these are
 // frozen as a rule, and then no gradient of their weights is computed
 template <class Kind>
 struct Mixture {
@@ -115,14 +118,14 @@ struct Mixture {
     void grow(Index in, Index out, const Config& config, const Rng& rng) {
       blocks.emplace_back(in, out, config, rng.fork(static_cast<std::uint64_t>(blocks.size())));
       stop_old = config.stop_gradient_through_old;
-      scale = config.alpha / static_cast<double>(config.rank);
+      scale = config.scale();
     }
 
     using Backend = B;
     static void visit(auto& self, auto&& v) { v("experts", self.blocks); }
 
    private:
-    // (α/R) ((x [A_first …]) ∘ g) [B_first; …] of the blocks first .. last-1
+    // s ((x [A_first …]) ∘ g) [B_first; …] of the blocks first .. last-1
     Tensor<B> stacked(const Tensor<B>& x, const Tensor<B>& gates, std::size_t first, std::size_t last) const {
       std::vector<Tensor<B>> a, b;
       for (std::size_t e = first; e < last; ++e) {

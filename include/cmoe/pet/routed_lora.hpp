@@ -43,7 +43,7 @@ struct RoutedLoRA {
       check(config.experts > 0, ErrorKind::config, "routed lora: ", config.experts, " experts");
       for (Index e = 0; e < config.experts; ++e) experts.emplace_back(in, out, config.expert, rng.fork(static_cast<std::uint64_t>(e)));
       router = Param<B>({in, config.experts});
-      scale = config.expert.alpha / static_cast<double>(config.expert.rank);
+      scale = config.expert.scale();
     }
 
     // p (N,T,E) -> scalar; padding takes no part
