@@ -32,7 +32,7 @@ failures = 0
 
 
 def cmoe(*arguments):
-    done = subprocess.run([program, *arguments, "--quiet"], capture_output=True, text=True)
+    done = subprocess.run([program, *arguments], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"round_trip: cmoe {' '.join(arguments)}: {done.stderr}")
     return done.stdout
@@ -51,7 +51,7 @@ def deviation(a, b):
 
 
 def by_cmoe(*model):
-    cmoe("evaluate", *model, "--text", "text.txt", "--logits", "logits.safetensors")
+    cmoe("evaluate", *model, "--text", "text.txt", "--logits", "logits.safetensors", "--quiet")
     found = load_file("logits.safetensors")
     return found["ids"], found["logits"]
 
@@ -68,7 +68,7 @@ def base(folder="base"):
 
 def learnt(method, *options):
     cmoe("learn", "--method", method, "--order", "cipher,reverse", "--task-steps", "8", "--batch", "8", "--test-limit", "2",
-         "--out", "run-" + method, *options)
+         "--out", "run-" + method, "--quiet", *options)
     return "run-" + method
 
 
@@ -78,7 +78,7 @@ def adapters_out():
         run = "run-" + method if os.path.exists("run-" + method) else learnt(method)
         name = f"{method}{'-' + task if task else ''}{'-gates' if more else ''}"
         chosen = (["--task", task] if task else []) + more
-        cmoe("export", "--run", run, "--format", "peft", "--out", "adapter-" + name, *chosen)
+        cmoe("export", "--run", run, "--format", "peft", "--out", "adapter-" + name, "--quiet", *chosen)
         ids, ours = by_cmoe("--model", "base", "--adapter", "adapter-" + name)
         plain = by_torch(base(), ids)
         theirs = by_torch(PeftModel.from_pretrained(base(), "adapter-" + name), ids)
@@ -86,7 +86,7 @@ def adapters_out():
         say(f"{name}: cmoe's adapter, read by PEFT", deviation(ours, theirs))
         if method == "progprompt":
             continue
-        cmoe("export", "--run", run, "--format", "safetensors", "--out", "merged-" + name, *chosen)
+        cmoe("export", "--run", run, "--format", "safetensors", "--out", "merged-" + name, "--quiet", *chosen)
         say(f"{name}: cmoe's merged folder, read by transformers, against PEFT", deviation(by_torch(base("merged-" + name), ids), theirs))
 
 
@@ -97,7 +97,7 @@ def gguf_out():
     kinds = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType.F16, "q8_0": gguf.GGMLQuantizationType.Q8_0}
     for word, kind in kinds.items():
         path = f"base-{word}.gguf"
-        cmoe("export", "--model", "base", "--format", "gguf", "--type", word, "--out", path)
+        cmoe("export", "--model", "base", "--format", "gguf", "--type", word, "--out", path, "--quiet")
         stored = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
         wrong = len(stored) != len(tensors)
         for name, value in tensors.items():
@@ -137,7 +137,7 @@ def adapters_in():
 with open("text.txt", "w") as file:
     file.write("CIPHER: the boy eats the wet fox\nREVERSE: abc def\n")
 print(f"peft {__import__('peft').__version__}, transformers {transformers.__version__}, torch {torch.__version__}")
-cmoe("export", "--model", "builtin", "--format", "safetensors", "--out", "base")
+cmoe("export", "--model", "builtin", "--format", "safetensors", "--out", "base", "--quiet")
 tokens, logits = by_cmoe("--model", "base")
 say("the built-in model as a folder, read by transformers", deviation(logits, by_torch(base(), tokens)))
 adapters_out()

@@ -88,6 +88,8 @@ TEST_CASE("a block of Q8_0 as worked by hand: the scale is the largest value ove
   CHECK(q(3) == -3);
   CHECK(q(4) == 2);
   CHECK(detail::gguf_bytes(GgufStorage::q8_0, std::vector<float>(32, 0)) == std::string(34, '\0'));
+  const std::vector<float> ties = {1 + 0x1p-11F, 1 + 0x3p-11F};  // halves half-way between two: the even one
+  CHECK(detail::gguf_bytes(GgufStorage::f16, ties) == std::string("\x00\x3C\x02\x3C", 4));
 }
 
 TEST_CASE("the tokenizer of a file is carried over, and one of arrays or bytes gives the same ids") {
