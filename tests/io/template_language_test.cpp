@@ -117,6 +117,7 @@ TEST_CASE("filters, tests and methods give what Python and Jinja give") {
         "TrueFalseTrueFalseTrueFalseTrue");
   CHECK(value("(messages is mapping) ~ (messages[0] is mapping) ~ (messages is sequence) ~ ('a' is iterable) ~ (3 is odd) ~ (x is undefined)") ==
         "FalseTrueTrueTrueTrueTrue");
+  CHECK(value("(x is sequence) ~ (x is iterable) ~ (x is mapping)") == "TrueTrueFalse");
 }
 
 TEST_CASE("what the subset does not have is refused by its name and line when the template is read") {
@@ -141,6 +142,8 @@ TEST_CASE("what the subset does not have is refused by its name and line when th
   unread("{{ a is divisibleby 3 }}", "the test 'divisibleby' with an argument");
   unread("{{ a()() }}", "only functions and methods by their names");
   unread("{{ ; }}", "is no part of an expression");
+  unread("{% for none in messages %}{% endfor %}", "'none' is no variable");
+  unread("{% set true = 1 %}", "'true' is no variable");
 }
 
 TEST_CASE("templates that are not whole are refused") {

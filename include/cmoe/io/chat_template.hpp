@@ -87,7 +87,8 @@ inline std::optional<ChatTemplate> hf_chat_template(const Path& folder) {
   const Json& found = (*config)["chat_template"];
   if (!found.is_array()) return ChatTemplate(required<std::string>(*config, "chat_template", name), name + " (chat_template)");
   for (const Json& one : found)
-    if (required<std::string>(one, "name", name) == "default") return ChatTemplate(required<std::string>(one, "template", name), name + " (chat_template)");
+    if (required<std::string>(one, "name", name) == "default")
+      return ChatTemplate(required<std::string>(one, "template", name), name + " (chat_template)");
   fail(ErrorKind::format, name, ": 'chat_template' lists ", found.size(), " templates, none of them named default");
 }
 

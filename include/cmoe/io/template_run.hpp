@@ -186,7 +186,8 @@ class TemplateRun {
 
   Value member(const TemplateExpression& e, const Value& of) {
     static constexpr std::string_view of_objects = " items keys values get pop update copy clear setdefault popitem fromkeys ";
-    static constexpr std::string_view of_texts = " strip lstrip rstrip split startswith endswith replace upper lower title capitalize format join count find index encode ";
+    static constexpr std::string_view of_texts =
+        " strip lstrip rstrip split startswith endswith replace upper lower title capitalize format join count find index encode ";
     const auto method = [&](std::string_view names) { return names.find(" " + e.text + " ") != std::string_view::npos; };
     work_.line = e.line;
     need_defined(of, printable(e.text));

@@ -10,7 +10,9 @@ struct TemplateExpression {
   // operation: two operands and a sign; comparison: children a b c .. with `words` between them; access: children[0].text;
   // item: children[0][children[1]]; slice: children[0][children[1]:[2]:[3]], literals none where left out; call: text(children);
   // method: children[0].text(rest); filter: children[0]|text(rest); test: children[0] is text; choice: [0] if [1] else [2]
-  enum class Kind { literal, name, access, item, slice, call, method, filter, test, negation, minus, operation, comparison, both, either, choice, list };
+  enum class Kind {
+    literal, name, access, item, slice, call, method, filter, test, negation, minus, operation, comparison, both, either, choice, list
+  };
   Kind kind = Kind::literal;
   int line = 1, depth = 1;
   std::string text;
@@ -75,6 +77,10 @@ class TemplateParser {
     need(kind() == Token::name, "a name");
     return text;
   }
+  std::string need_variable() {
+    if (word("true") || word("True") || word("false") || word("False") || word("none") || word("None")) refuse("'", here(), "' is no variable");
+    return need_name();
+  }
 
   // Up to a tag that ends or divides a statement, which is not taken, or to the end of the template.
   std::vector<Statement> body(int depth) {
@@ -133,7 +139,7 @@ class TemplateParser {
       loop(made, depth);
     } else if (what == "set") {
       made.kind = Statement::Kind::set;
-      made.names.push_back(need_name());
+      made.names.push_back(need_variable());
       if (take(sign("."))) made.names.push_back(need_name());
       if (!sign("=")) refuse("{% set ", made.names[0], " ... %} without '=', or of several names, is not read");
       ++at_;
@@ -164,7 +170,7 @@ class TemplateParser {
   }
 
   void loop(Statement& made, int depth) {
-    do made.names.push_back(need_name());
+    do made.names.push_back(need_variable());
     while (take(sign(",")));
     need(word("in"), "in");
     made.expressions.push_back(either());  // no choice: `if` chooses the items here

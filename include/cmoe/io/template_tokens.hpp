@@ -95,7 +95,8 @@ class TemplateCutter {
   void put(Kind kind, std::string text = {}, std::int64_t number = 0) { tokens_.push_back({kind, std::move(text), number, line_}); }
 
   void advance(std::size_t to) {
-    line_ += static_cast<int>(std::count(source_.begin() + static_cast<std::ptrdiff_t>(at_), source_.begin() + static_cast<std::ptrdiff_t>(to), '\n'));
+    const auto begin = source_.begin();
+    line_ += static_cast<int>(std::count(begin + static_cast<std::ptrdiff_t>(at_), begin + static_cast<std::ptrdiff_t>(to), '\n'));
     if (to > at_) line_begins_ = source_[to - 1] == '\n';
     at_ = to;
   }

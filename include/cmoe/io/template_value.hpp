@@ -80,7 +80,8 @@ class TemplateValue {
   }
 
   const char* kind_name() const {
-    static constexpr const char* names[] = {"an undefined value", "none", "a truth value", "a number", "a text", "a list", "an object", "a namespace"};
+    static constexpr const char* names[] = {"an undefined value", "none",   "a truth value", "a number",
+                                            "a text",             "a list", "an object",     "a namespace"};
     return names[kind_.index()];
   }
 

@@ -270,8 +270,7 @@ inline bool tested(TemplateWork& work, const TemplateValue& x, const std::string
   if (name == "boolean") return x.is_bool();
   if (name == "true" || name == "false") return x.is_bool() && x.truth() == (name == "true");
   if (name == "mapping") return x.object() != nullptr;
-  if (name == "sequence") return x.text() || x.list() || x.object();
-  if (name == "iterable") return x.text() || x.list() || x.object() || x.is_undefined();
+  if (name == "sequence" || name == "iterable") return x.text() || x.list() || x.object() || x.is_undefined();
   if (name == "odd" || name == "even") {
     work.refuse_unless(whole, x.kind_name(), " is neither odd nor even");
     return (*x.whole() % 2 != 0) == (name == "odd");
