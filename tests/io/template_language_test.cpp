@@ -196,6 +196,7 @@ TEST_CASE("hostile templates end soon, with an Error") {
   refused(deep + times(8, "{% endfor %}"), warrant);
   refused("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}", warrant);
   refused("{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}", warrant);
+  refused("{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}", "lists are nested deeper than 32");
   const std::string wide = times(20, "{% set a = a ~ a ~ a ~ a %}");
   refused("{% set a = 'aaaaaaaaaaaaaaaa' %}" + wide, warrant);
   refused("{% set a = 'a' ~ messages[0].content %}" + times(20, "{% set a = a|replace('a', a) ~ a %}"), warrant);

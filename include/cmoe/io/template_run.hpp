@@ -26,6 +26,7 @@ class TemplateRun {
   }
 
  private:
+  static constexpr int deepest = 32;
   using Kind = TemplateExpression::Kind;
   using Value = TemplateValue;
   using List = TemplateValue::List;
@@ -124,6 +125,7 @@ class TemplateRun {
     work_.charge(1);
     Value made = value_of(e);
     work_.line = e.line;
+    work_.refuse_unless(made.depth() <= deepest, "lists are nested deeper than ", deepest);  // they are compared and freed by recursion
     return made;
   }
 

@@ -1,6 +1,7 @@
 // What chat templates compute with: texts, whole numbers, truth values, lists and objects, with Python's rules.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,13 +48,22 @@ class TemplateValue {
   TemplateValue(std::int64_t value) : kind_(value) {}
   TemplateValue(std::string value) : kind_(std::make_shared<const std::string>(std::move(value))) {}
   TemplateValue(const char* value) : TemplateValue(std::string(value)) {}
-  TemplateValue(List value) : kind_(std::make_shared<const List>(std::move(value))) {}
-  TemplateValue(Object value) : kind_(std::make_shared<const Object>(std::move(value))) {}
+  TemplateValue(List value) {
+    for (const TemplateValue& part : value) depth_ = std::max(depth_, part.depth_);
+    ++depth_;
+    kind_ = std::make_shared<const List>(std::move(value));
+  }
+  TemplateValue(Object value) {
+    for (const auto& [name, part] : value) depth_ = std::max(depth_, part.depth_);
+    ++depth_;
+    kind_ = std::make_shared<const Object>(std::move(value));
+  }
 
   static TemplateValue none() { return TemplateValue(Kind(None{})); }
   static TemplateValue undefined(std::string what) { return TemplateValue(Kind(Undefined{std::move(what)})); }
   static TemplateValue space(Object fields) { return TemplateValue(Kind(Space{std::make_shared<Object>(std::move(fields))})); }
 
+  int depth() const { return depth_; }  // of lists and objects within each other; 0 for what has no parts
   bool is_undefined() const { return std::holds_alternative<Undefined>(kind_); }
   bool is_none() const { return std::holds_alternative<None>(kind_); }
   bool is_bool() const { return std::holds_alternative<bool>(kind_); }
@@ -113,6 +123,7 @@ class TemplateValue {
   }
 
   Kind kind_;
+  int depth_ = 0;
 };
 
 // Python's ==, which takes true for 1.
