@@ -59,9 +59,21 @@ class TemplateValue {
     kind_ = std::make_shared<const Object>(std::move(value));
   }
 
-  static TemplateValue none() { return TemplateValue(Kind(None{})); }
-  static TemplateValue undefined(std::string what) { return TemplateValue(Kind(Undefined{std::move(what)})); }
-  static TemplateValue space(Object fields) { return TemplateValue(Kind(Space{std::make_shared<Object>(std::move(fields))})); }
+  static TemplateValue none() {
+    TemplateValue made;
+    made.kind_.emplace<None>();
+    return made;
+  }
+  static TemplateValue undefined(std::string what) {
+    TemplateValue made;
+    std::get<Undefined>(made.kind_).what = std::move(what);
+    return made;
+  }
+  static TemplateValue space(Object fields) {
+    TemplateValue made;
+    made.kind_.emplace<Space>(std::make_shared<Object>(std::move(fields)));
+    return made;
+  }
 
   int depth() const { return depth_; }  // of lists and objects within each other; 0 for what has no parts
   bool is_undefined() const { return std::holds_alternative<Undefined>(kind_); }
@@ -110,11 +122,11 @@ class TemplateValue {
   };
   struct None {};
   struct Space {
+    explicit Space(std::shared_ptr<Object> all) : fields(std::move(all)) {}
     std::shared_ptr<Object> fields;
   };
   using Kind = std::variant<Undefined, None, bool, std::int64_t, std::shared_ptr<const std::string>, std::shared_ptr<const List>,
                             std::shared_ptr<const Object>, Space>;
-  explicit TemplateValue(Kind kind) : kind_(std::move(kind)) {}
 
   template <class T>
   const T* shared() const {
