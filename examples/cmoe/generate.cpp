@@ -1,56 +1,94 @@
-// cmoe generate: continues a prompt, streaming the text as it is made.
+// cmoe generate: continues prompts, streaming the text as it is made, or holds a conversation.
+#include "generate.hpp"
+
 #include <cstdio>
 #include <iostream>
 #include <iterator>
 
-#include "cmoe/io/stream_decoder.hpp"
-#include "interrupt.hpp"
-#include "cmoe/io/json.hpp"
-#include "run.hpp"
+#include "answer.hpp"
 
 namespace program {
 
 using namespace cmoe;
 
+namespace {
+
+std::string from_stdin() { return {std::istreambuf_iterator<char>(std::cin), {}}; }
+
+// --prompt, in order, or the lines of --prompts.
+std::vector<std::string> prompts_of(const GenerateOptions& o) {
+  std::vector<std::string> prompts = o.prompts;
+  check(o.prompts_file.empty() || prompts.empty(), ErrorKind::config, "generate: --prompt and --prompts exclude each other");
+  for (std::string& prompt : prompts)
+    if (prompt == "-") prompt = from_stdin();
+  if (!o.prompts_file.empty()) {
+    std::string text = o.prompts_file == "-" ? from_stdin() : read_file(o.prompts_file);
+    if (text.ends_with('\n')) text.pop_back();
+    for (std::size_t at = 0; at <= text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      prompts.push_back(text.substr(at, end - at));
+      if (prompts.back().ends_with('\r')) prompts.back().pop_back();
+      at = end + 1;
+    }
+  }
+  for (const std::string& prompt : prompts) check_utf8(prompt, "the prompt");
+  return prompts;
+}
+
+}  // namespace
+
+void print_json(const Json& json) {
+  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  std::fflush(stdout);
+}
+
+void print_part(const std::string& part) {
+  std::fwrite(part.data(), 1, part.size(), stdout);
+  std::fflush(stdout);
+}
+
 int generate(const GenerateOptions& o) {
-  std::string prompt = o.prompt;
-  if (prompt == "-") prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
-  check_utf8(prompt, "the prompt");
   check(o.max_tokens >= 1, ErrorKind::config, "--max-tokens ", o.max_tokens, " is not positive");
   check(o.temperature >= 0 && o.top_k >= 0 && o.top_p > 0 && o.top_p <= 1, ErrorKind::config,
         "generate: --temperature and --top-k may not be negative, --top-p lies in (0,1]");
+  check(o.repetition_penalty > 0, ErrorKind::config, "--repetition-penalty ", o.repetition_penalty, " is not positive");
+  check(o.chat || (o.system.empty() && o.chat_template.empty()), ErrorKind::config, "generate: --system and --chat-template need --chat");
+  const StopStrings checked(o.stops);
+  const std::vector<std::string> prompts = prompts_of(o);
+  check(o.chat || !prompts.empty(), ErrorKind::config, "generate: nothing to continue; give --prompt TEXT, --prompts FILE, or --chat");
+  check(!o.chat || prompts.size() < 2, ErrorKind::config, "generate: --chat takes one prompt");
   Progress progress(o.quiet);
   const OpenedRun run = open_run(o.run, o.source, progress);
+  const TextMarks marks = text_marks(run.options.source);
   const Tokenizer& tokenizer = run.tokenizer;
-  std::vector<Id> ids = tokenizer.encode(prompt);
-  if (tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
-  if (tokenizer.separator()) ids.push_back(*tokenizer.separator());
-  const Id end = tokenizer.eos().value_or(-1), begin = tokenizer.bos().value_or(-1);
-  std::vector<Id> made;
-  std::string text;
-  StreamDecoder decoder;
-  const auto put = [&](const std::string& part) {
-    if (!o.json && !part.empty()) {
-      std::fwrite(part.data(), 1, part.size(), stdout);
-      std::fflush(stdout);
-    }
-    text += part;
-  };
+  Ends ends(marks.ends);
+  for (const auto& id : {tokenizer.eos(), tokenizer.bos()})  // llama2.c's models end a story with either
+    if (id) ends.ids.push_back(*id);
+  if (o.chat) return chat(o, run, ends, prompts);
+
+  const bool begins = !o.run.empty() || marks.begins.value_or(true);  // runs were trained on texts that begin so
+  std::vector<std::vector<Id>> ids;
+  for (const std::string& prompt : prompts) {
+    ids.push_back(tokenizer.encode(prompt));
+    if (tokenizer.bos() && begins) ids.back().insert(ids.back().begin(), *tokenizer.bos());
+    if (tokenizer.separator()) ids.back().push_back(*tokenizer.separator());
+  }
+  const bool one = prompts.size() == 1 && o.prompts_file.empty();
+  std::vector<Answer> answers;
+  for (std::size_t i = 0; i < prompts.size(); ++i) answers.emplace_back(tokenizer, ends, o.stops, one && !o.json ? print_part : nullptr);
   const double begun = now();
-  run.generate(ids, o.max_tokens, end, {o.temperature, o.top_k, o.top_p}, Rng(o.seed), [&](Id id) {
-    if (id == end || id == begin) return false;  // llama2.c's models end a story with either
-    made.push_back(id);
-    put(decoder.add(tokenizer.decode_continuation({&id, 1})));
-    return interrupted == 0;
-  });
-  put(decoder.finish());
+  run.generate(ids, o.max_tokens, sampling(o), Rng(o.seed), [&](Index i, Id id) { return answers[static_cast<std::size_t>(i)].add(id); }, nullptr);
+  for (Answer& answer : answers) answer.finish(o.max_tokens);
   const double seconds = now() - begun;
-  if (!o.json) {
-    std::printf("\n");
+  if (o.json) {
+    Json list = Json::array();
+    for (std::size_t i = 0; i < answers.size(); ++i) list.push_back(answers[i].json(ids[i], seconds));
+    print_json(one ? list[0] : list);
     return 0;
   }
-  const Json json = {{"prompt_ids", ids}, {"ids", made}, {"text", text}, {"tokens_per_second", static_cast<double>(made.size()) / seconds}};
-  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  for (std::size_t i = 0; i < answers.size(); ++i)
+    if (one) std::printf("\n");
+    else print_part("==> " + prompts[i] + " <==\n" + answers[i].text + "\n");
   return 0;
 }
 

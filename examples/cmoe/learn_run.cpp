@@ -148,16 +148,23 @@ OpenedRun opened(const Method& method, const LearnOptions& options, const std::s
                                    [&](const std::vector<Id>& ids) { return kept->tokenizer.decode(ids); });
   };
   run.count = [kept](const Batch<Backend>& batch) { return cmoe::detail::count_batch(kept->learner, batch, Index{-1}); };
-  run.logits = [kept](const Batch<Backend>& batch) { return kept->learner.model()(batch.ids, kept->learner.flow(batch, Index{-1})).logits; };
-  run.generate = [kept](const std::vector<Id>& prompt, Index limit, Id end, const Sampling& how, Rng rng,
-                        const std::function<bool(Id)>& each) {
+  run.logits = [kept](const Batch<Backend>& batch) {
+    Flow<Backend> flow = kept->learner.flow(batch, Index{-1});
+    flow.scored = {};
+    return kept->learner.model()(batch.ids, flow).logits;
+  };
+  run.generate = [kept](const std::vector<std::vector<Id>>& prompts, Index limit, const Sampling& how, const Rng& rng,
+                        const std::function<bool(Index, Id)>& each, TextRead<Backend>* read) {
     Flow<Backend> flow;
-    if (!prompt.empty()) {  // the weights of experts and prompts that the learner decides itself
-      Sequence asked{prompt, static_cast<Index>(prompt.size())};
-      asked.ids.push_back(0);
-      flow.gates = kept->learner.flow(make_batch<Backend>({&asked}), Index{-1}).gates;
+    std::vector<Sequence> asked;
+    for (const auto& prompt : prompts) {
+      check(!prompt.empty(), ErrorKind::misuse, "generate: the prompt has no tokens");
+      asked.push_back({prompt, static_cast<Index>(prompt.size())});
+      asked.back().ids.push_back(0);
     }
-    return cmoe::generate(kept->learner.model(), prompt, limit, end, how, rng, flow, each);
+    if (!asked.empty())  // the weights of experts and prompts that the learner decides itself
+      flow.gates = kept->learner.flow(make_batch<Backend>(asked, 0, asked.size()), Index{-1}).gates;
+    return cmoe::generate(kept->learner.model(), prompts, limit, Ends(-1), how, rng, flow, each, read);
   };
   return run;
 }

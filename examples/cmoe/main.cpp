@@ -84,6 +84,23 @@ void add_method_options(CLI::App& command, const std::string& named, std::map<st
   }
 }
 
+void add_generation(CLI::App& command, GenerateOptions& o) {
+  command.add_option("--prompt", o.prompts, "the prompt, several times for several; - reads stdin")->allow_extra_args(false);
+  command.add_option("--prompts", o.prompts_file, "a file with one prompt a line; - reads stdin");
+  command.add_flag("--chat", o.chat, "a conversation: every line of stdin, or the prompt, is a question");
+  command.add_option("--system", o.system, "the message that a conversation begins with");
+  command.add_option("--chat-template", o.chat_template, "a file with the template of conversations; default: the model's own");
+  command.add_option("--max-tokens", o.max_tokens, "at most so many tokens")->capture_default_str();
+  command.add_option("--temperature", o.temperature, "0: the likeliest token")->capture_default_str();
+  command.add_option("--top-k", o.top_k, "only the k likeliest; 0: all")->capture_default_str();
+  command.add_option("--top-p", o.top_p, "only the likeliest with this mass together")->capture_default_str();
+  command.add_option("--repetition-penalty", o.repetition_penalty, "above 1: tokens that were there become less likely")->capture_default_str();
+  command.add_option("--stop", o.stops, "a text that ends the continuation and is not shown, several times for several")->allow_extra_args(false);
+  command.add_option("--seed", o.seed, "seed of the sampling")->capture_default_str();
+  command.add_flag("--json", o.json, "JSON instead of text: one document, in conversations one line a turn");
+  command.add_flag("--quiet", o.quiet, "no progress");
+}
+
 // --method M --help shows the options of M alone: the name is needed before the options are declared.
 std::string value_on_command_line(int argc, char** argv, const std::string& option) {
   for (int i = 1; i + 1 < argc; ++i)
@@ -193,17 +210,10 @@ int run(int argc, char** argv) {
   command->add_flag("--quiet", evaluation.quiet, "no progress");
   command->callback([&] { status = evaluate(evaluation); });
 
-  command = app.add_subcommand("generate", "continues a prompt");
+  command = app.add_subcommand("generate", "continues prompts, or holds a conversation");
   add_model(*command, generation.source);
   add_learnt(*command, generation);
-  command->add_option("--prompt", generation.prompt, "the prompt; - reads stdin")->required();
-  command->add_option("--max-tokens", generation.max_tokens, "at most so many tokens")->capture_default_str();
-  command->add_option("--temperature", generation.temperature, "0: the likeliest token")->capture_default_str();
-  command->add_option("--top-k", generation.top_k, "only the k likeliest; 0: all")->capture_default_str();
-  command->add_option("--top-p", generation.top_p, "only the likeliest with this mass together")->capture_default_str();
-  command->add_option("--seed", generation.seed, "seed of the sampling")->capture_default_str();
-  command->add_flag("--json", generation.json, "one JSON document instead of text");
-  command->add_flag("--quiet", generation.quiet, "no progress");
+  add_generation(*command, generation);
   command->callback([&] { status = generate(generation); });
 
   command = app.add_subcommand("tokenize", "text to ids");

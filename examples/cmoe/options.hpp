@@ -79,11 +79,12 @@ struct EvaluateOptions {
 
 struct GenerateOptions {
   ModelOptions source;
-  std::string run, prompt;
+  std::string run, prompts_file, system, chat_template;
+  std::vector<std::string> prompts, stops;
   Index max_tokens = 64, top_k = 0;
-  double temperature = 0, top_p = 1;
+  double temperature = 0, top_p = 1, repetition_penalty = 1;
   std::uint64_t seed = 1;
-  bool json = false, quiet = false;
+  bool chat = false, json = false, quiet = false;
 };
 
 struct TokenizeOptions {

@@ -45,8 +45,10 @@ struct OpenedRun {
   std::function<cmoe::TaskScore(const cmoe::EncodedTask&, cmoe::Index task)> score;
   std::function<cmoe::detail::BatchCounts(const cmoe::Batch<cmoe::Cpu<float>>&)> count;
   std::function<cmoe::Tensor<cmoe::Cpu<float>>(const cmoe::Batch<cmoe::Cpu<float>>&)> logits;  // (N,T,V), no task told
-  std::function<std::vector<cmoe::Id>(const std::vector<cmoe::Id>& prompt, cmoe::Index limit, cmoe::Id end, const cmoe::Sampling&, cmoe::Rng,
-                                      const std::function<bool(cmoe::Id)>& each)>
+  // each(prompt, id) says whether a continuation goes on; `read` may be null and is used with one prompt
+  std::function<std::vector<std::vector<cmoe::Id>>(const std::vector<std::vector<cmoe::Id>>& prompts, cmoe::Index limit, const cmoe::Sampling&,
+                                                   const cmoe::Rng&, const std::function<bool(cmoe::Index, cmoe::Id)>& each,
+                                                   cmoe::TextRead<cmoe::Cpu<float>>* read)>
       generate;
 };
 

@@ -1,6 +1,8 @@
-// Thousands of damaged tokenizer files of every format: each is read and used, or refused by an Error. Built with the sanitizers.
+// Thousands of damaged tokenizer files of every format, and chat templates: each is read and used, or refused by an Error. Built with
+// the sanitizers.
 #include <doctest/doctest.h>
 
+#include "cmoe/io/chat_template.hpp"
 #include "io/damage.hpp"
 #include "io/samples.hpp"
 #include "io/tokenizer_samples.hpp"
@@ -80,6 +82,15 @@ std::vector<Format> formats() {
        as_is,
        [vocabulary](const std::string& file) { use(parse_vocabulary_and_merges(vocabulary, file, "merges.txt", "qwen2")); },
        {}});
+  all.push_back({"chat template",
+                 "{%- set ns = namespace(n=0, last=messages|length - 1) %}\n{%- for m in messages[::-1] if m.role is string %}\n  {%- set ns.n = ns.n + "
+                 "loop.index0 %}\n{%- endfor %}\n{%- for message in messages %}{# c #}\n  {%- if message.role == 'user' or loop.last and not x is "
+                 "defined %}\n{{- '<|' ~ message['role'] ~ '|>\\n' + message.content.split('a', 2)[-1].strip() | trim + eos_token | default('') }}"
+                 "\n  {%- elif 'b' in message.content %}{{ (range(3)|join('-')) ~ message | tojson }}{% else %}{{ [1, 'a'][0] // 2 * 3 % 2 }}\n"
+                 "  {%- endif %}{% for k, v in message.items() %}{{ k[1:] ~ v[::2] }}{% endfor %}\n{%- endfor %}",
+                 as_is,
+                 [](const std::string& file) { ChatTemplate(file).write({{"user", "ab a \xC3\xA9"}, {"assistant", "cb"}, {"user", "aa"}}); },
+                 {}});
   return all;
 }
 

@@ -16,3 +16,5 @@ endforeach()
 cmoe_test(io_tokenizers unit io/unicode_test.cpp io/word_rules_test.cpp io/byte_level_tokenizer_test.cpp
   io/sentencepiece_tokenizer_test.cpp io/read_tokenizer_test.cpp)
 cmoe_test(io_tokenizers_parity parity io/tokenizer_parity_test.cpp)
+cmoe_test(io_chat unit io/chat_template_test.cpp io/template_language_test.cpp io/stop_strings_test.cpp
+  io/text_marks_test.cpp)

@@ -1,4 +1,5 @@
 // SmolLM2, a real pretrained model, out of its GGUF file: the tokenizer and the numbers of transformers.
+#include "cmoe/io/chat_template.hpp"
 #include "cmoe/io/gguf_llama.hpp"
 #include "cmoe/io/gguf_tokenizer.hpp"
 #include "cmoe/models/generate.hpp"
@@ -49,4 +50,13 @@ TEST_CASE("the vocabulary inside SmolLM2's GGUF file gives the reference's ids")
   const auto model = smollm2_file(), expected = shared_data("golden/tokenizer/smollm2.json");
   if (!model || !expected) return;
   compare_tokenizer(gguf_tokenizer(Gguf::open(*model)), *expected);
+}
+
+TEST_CASE("the chat template inside SmolLM2's GGUF file writes what transformers writes") {
+  const auto model = smollm2_file(), folder = shared_data("golden/smollm2");
+  if (!model || !folder) return;
+  const Json chat = read_json(*folder / "expected.json")["chat"];
+  std::vector<ChatMessage> messages;
+  for (const Json& one : chat["messages"]) messages.push_back({required<std::string>(one, "role", "message"), required<std::string>(one, "content", "message")});
+  CHECK(gguf_chat_template(Gguf::open(*model))->write(messages) == required<std::string>(chat, "text", "chat"));
 }

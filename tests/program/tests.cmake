@@ -14,7 +14,7 @@ if(TARGET cmoe_program)
   add_test(NAME program_report COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/report.sh $<TARGET_FILE:cmoe_program>)
   set_tests_properties(program_report PROPERTIES LABELS slow SKIP_RETURN_CODE 77 FIXTURES_REQUIRED program_backbone TIMEOUT 600
     ENVIRONMENT "CMOE_CACHE=${CMAKE_BINARY_DIR}/program-cache;CMOE_BUILTIN_STEPS=12")
-  foreach(name compare results)
+  foreach(name compare results generate)
     add_test(NAME program_${name} COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE:cmoe_program> $<TARGET_FILE:results_page>)
     set_tests_properties(program_${name} PROPERTIES LABELS unit FIXTURES_REQUIRED program_backbone TIMEOUT 600 SKIP_RETURN_CODE 77
       ENVIRONMENT "CMOE_CACHE=${CMAKE_BINARY_DIR}/program-cache;CMOE_BUILTIN_STEPS=12;CMOE_SOURCE_DIR=${PROJECT_SOURCE_DIR}")

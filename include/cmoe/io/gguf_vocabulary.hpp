@@ -16,7 +16,7 @@ struct GgufVocabulary {
   std::optional<Id> begin, end, end_of_turn, unknown, padding;
   std::optional<bool> add_begin, add_end, add_space, remove_extra_spaces;
   std::string charsmap;             // precompiled_charsmap of t5: how texts are normalised
-  std::string chat_template;        // text of whoever made the file: never to be executed
+  std::string chat_template;        // text of whoever made the file: interpreted by ChatTemplate, never executed
 };
 
 // throws Error (format) if the arrays' lengths differ, an id is no token or a type is unknown

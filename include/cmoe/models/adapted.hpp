@@ -162,6 +162,7 @@ struct Adapted {
     Index layers() const { return config.layers; }
     Index vocabulary() const { return config.vocabulary; }
     Index context() const { return config.context; }
+    bool pads_left() const { return std::is_same_v<PrefixRecipe, NoPrefix>; }  // sequences may begin behind padding
 
     using Backend = B;
     static void visit(auto& self, auto&& v) {

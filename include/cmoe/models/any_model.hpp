@@ -23,6 +23,7 @@ class AnyModel {
   Index layers() const { return model_->layers(); }
   Index vocabulary() const { return model_->vocabulary(); }
   Index context() const { return model_->context(); }
+  bool pads_left() const { return model_->pads_left(); }
 
   using Backend = B;
   static void visit(auto& self, auto&& v) {
@@ -37,6 +38,7 @@ class AnyModel {
     virtual Index layers() const = 0;
     virtual Index vocabulary() const = 0;
     virtual Index context() const = 0;
+    virtual bool pads_left() const = 0;
     virtual std::vector<NamedParam<B>> named() const = 0;
   };
   template <class M>
@@ -52,6 +54,7 @@ class AnyModel {
     Index layers() const override { return model.layers(); }
     Index vocabulary() const override { return model.vocabulary(); }
     Index context() const override { return model.context(); }
+    bool pads_left() const override { return detail::pads_left(model); }
     std::vector<NamedParam<B>> named() const override { return parameters(model); }
   };
 

@@ -172,6 +172,7 @@ struct ModularDecoder {
     Index layers() const { return config.layers; }
     Index vocabulary() const { return config.vocabulary; }
     Index context() const { return config.context; }
+    bool pads_left() const { return true; }  // sequences may begin behind padding
 
     using Backend = B;
     static void visit(auto& self, auto&& v) {

@@ -45,6 +45,13 @@ class KvCache {
     return {std::move(all_keys), std::move(all_values)};
   }
 
+  // Forgets the tokens behind the first `length`.
+  void cut(Index length) {
+    check(length >= 0 && length <= length_, ErrorKind::misuse, "kv cache: cut to ", length, " of ", length_, " tokens");
+    length_ = length;
+    if (length == 0) keys_ = {}, values_ = {};
+  }
+
  private:
   Array<B> moved(const Array<B>& old, const Shape& shape) const {
     Array<B> fresh(shape);
