@@ -126,6 +126,13 @@ Llama::Config small(bool bias, bool norm) {
   return c;
 }
 
+Llama::Config small_gpt2() {
+  Llama::Config c;
+  static_cast<DecoderConfig&>(c) = DecoderConfig::gpt2();
+  c.vocabulary = 4, c.width = 8, c.layers = 2, c.heads = c.kv_heads = 2, c.hidden = 12, c.context = 16;
+  return c;
+}
+
 // What a model of a file that was read must be able to do.
 void use(const Llama::On<B>& model) { (void)model(Ids<B>({1, 1}, {0}), {}); }
 
@@ -144,6 +151,10 @@ TEST_CASE("damaged GGUF files are read or refused by an Error, and nothing else 
           use(make_llama<B>(parsed));
         });
   }
+  const samples::GgufFile gpt2 = samples::gguf(Llama::On<B>(small_gpt2(), Rng(1)));
+  const std::size_t gpt2_header = gpt2.build().size() - gpt2.data.size();
+  run("gguf gpt2", gpt2.build(), 3000, [&](std::string& f, Random& r) { damage_bytes(f, gpt2_header, r); },
+      [](const std::string& text) { use(make_llama<B>(Gguf::parse(text, "damaged.gguf"))); });
   samples::GgufFile blocks;  // quantised types, whatever their bits
   for (std::uint32_t type : {1u, 2u, 3u, 6u, 7u, 8u, 10u, 11u, 12u, 13u, 14u, 30u})
     blocks.tensor("t" + std::to_string(type), {256, 2}, type, std::string(static_cast<std::size_t>(512 / block_type(type)->numbers * block_type(type)->bytes), '\x5A'));
@@ -176,6 +187,12 @@ TEST_CASE("damaged config.json, index and safetensors of a folder are read or re
   const std::string config = read_file(model / "config.json");
   run("config.json", config, 3000, damage_text, read_from(model / "config.json"));
   put_back(model / "config.json", config);
+  const Path gpt2 = folder.path() / "gpt2";
+  write_hf_llama<B>(gpt2, Llama::On<B>(small_gpt2(), Rng(1)));
+  run("config.json of gpt2", read_file(gpt2 / "config.json"), 3000, damage_text, [&](const std::string& text) {
+    put_back(gpt2 / "config.json", text);
+    use(read_hf_llama<B>(gpt2));
+  });
   const std::string tensors = read_file(model / "model.safetensors");
   run("model.safetensors", tensors, 1500, [](std::string& f, Random& r) { damage_bytes(f, 2000, r); }, read_from(model / "model.safetensors"));
   std::filesystem::rename(model / "model.safetensors", model / "one.safetensors");

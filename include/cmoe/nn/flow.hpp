@@ -15,7 +15,8 @@ namespace cmoe {
 template <class B>
 class KvCache {
  public:
-  Index length() const { return length_; }                         // tokens kept
+  Index length() const { return length_; }                         // tokens kept, prompts in front among them
+  Index prompts = 0;                                               // in front: they have no position of their own
   Index scalars() const { return length_ == 0 ? 0 : keys_.size() + (once_ ? 0 : values_.size()); }  // that have room here
 
   // Adds the keys and values (N,T,Hkv,D) of new tokens and returns those of all tokens so far.

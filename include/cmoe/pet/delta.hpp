@@ -38,6 +38,7 @@ struct AdaptedLinear {
   AdaptedLinear(Index in, Index out, const Rng& rng) : base(in, out, rng) {}
 
   Tensor<B> operator()(const Tensor<B>& x, const Flow<B>& flow) const { return delta.add(base(x), x, flow); }
+  bool empty() const { return base.empty(); }
 
   static void visit(auto& self, auto&& v) {
     v("base", self.base);
