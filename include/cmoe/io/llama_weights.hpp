@@ -97,6 +97,22 @@ inline bool rotated(const std::string& ours) {
   return ours.find("mix.query.base") != std::string::npos || ours.find("mix.key.base") != std::string::npos;
 }
 
+// Every tensor that is wanted is there with its shape, and every one of `tensors` is wanted. throws Error (format)
+template <class Real>
+void check_tensors(const TensorSource<Real>& source, const std::vector<std::pair<std::string, Shape>>& wanted, const std::vector<std::string>& tensors) {
+  std::vector<std::string> places;  // a tensor of several parts stands there several times
+  for (const auto& [tensor, shape] : wanted) {
+    const auto found = source.shape(tensor);
+    check(found.has_value(), ErrorKind::format, source.name, ": no tensor '", tensor, "'");
+    check(*found == shape, ErrorKind::format, source.name, ": tensor '", tensor, "' is ", *found, ", expected ", shape);
+    places.push_back(tensor);
+  }
+  std::sort(places.begin(), places.end());
+  for (const std::string& name : tensors)
+    check(std::binary_search(places.begin(), places.end(), name), ErrorKind::format, source.name, ": tensor '", printable(name),
+          "' has no place in a model of these sizes");
+}
+
 }  // namespace detail
 
 // Puts the values of a parameter, or gradients by them, where the file's tensor has them: the other way of reading. `whole` is the
@@ -159,18 +175,12 @@ void load_llama(Llama::On<B>& model, const TensorSource<typename B::Scalar>& sou
 template <class B>
 Llama::On<B> make_llama(const DecoderConfig& sizes, const TensorSource<typename B::Scalar>& source, const std::vector<std::string>& tensors,
                         Naming naming = Naming::hugging_face, bool adjacent = false) {
-  std::vector<std::string> wanted;
+  std::vector<std::pair<std::string, Shape>> wanted;
   for_each_decoder_param(sizes, [&](const std::string& ours, const Shape& shape) {
     const StoredName stored = decoder_name(sizes, ours, naming);
-    const auto found = source.shape(stored.name);
-    check(found.has_value(), ErrorKind::format, source.name, ": no tensor '", stored.name, "'");
-    check(*found == stored.shape(shape), ErrorKind::format, source.name, ": tensor '", stored.name, "' is ", *found, ", expected ", stored.shape(shape));
-    wanted.push_back(stored.name);
+    wanted.emplace_back(stored.name, stored.shape(shape));
   });
-  std::sort(wanted.begin(), wanted.end());  // a tensor of several parts stands there several times
-  for (const std::string& name : tensors)
-    check(std::binary_search(wanted.begin(), wanted.end(), name), ErrorKind::format, source.name, ": tensor '", printable(name),
-          "' has no place in a decoder of these sizes");
+  detail::check_tensors(source, wanted, tensors);
   Llama::Config config;
   static_cast<DecoderConfig&>(config) = sizes;
   Llama::On<B> model(config, Rng(0), Pretrained::unfilled);

@@ -41,7 +41,13 @@ class KvCache {
       if (!once) B::copy(s[1] * row, values.data() + n * s[1] * row, values_.data() + (n * capacity + length_) * row);
     }
     length_ = total;
-    Array<B> all_keys = used(keys_), all_values = once ? all_keys : used(values_);
+    return kept();
+  }
+
+  // What is there, without anything new.
+  std::pair<Array<B>, Array<B>> kept() const {
+    check(static_cast<bool>(keys_), ErrorKind::misuse, "kv cache: nothing was ever put in");
+    Array<B> all_keys = used(keys_), all_values = once_ ? all_keys : used(values_);
     return {std::move(all_keys), std::move(all_values)};
   }
 
