@@ -101,7 +101,8 @@ void compare(const std::string& family, double tolerance, double gradient_tolera
 }  // namespace
 
 TEST_CASE("T5 1.0 and 1.1 give the states, logits, loss, gradients and greedy continuation of transformers in double") {
-  for (const char* family : {"t5_v1_0", "t5_v1_1"}) compare<Cpu<double>>(family, 1e-6, 1e-5);
+  // The reference takes the mean squares of its norms in float whatever the rest is computed in: that alone is 1e-6 of the logits.
+  for (const char* family : {"t5_v1_0", "t5_v1_1"}) compare<Cpu<double>>(family, 1e-5, 1e-4);
 }
 
 TEST_CASE("T5 1.0 and 1.1 give the states, logits, loss, gradients and greedy continuation of transformers in float") {

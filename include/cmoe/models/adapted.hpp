@@ -178,6 +178,11 @@ struct Adapted {
     Index vocabulary() const { return config.vocabulary; }
     Index context() const { return config.context; }
 
+    // The same family with one kind of delta and no gate, and the sizes that all its recipes share.
+    template <class D>
+    using WithDelta = Adapted<Shallow<D>, Deep<D>, NoGate, Kind>;
+    using Sizes = DecoderConfig;
+
     using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("embedding", self.embedding);

@@ -159,6 +159,11 @@ struct AdaptedT5 {
     Index vocabulary() const { return config.vocabulary; }
     Index context() const { return config.context; }
 
+    // The same family with one kind of delta and no gate, and the sizes that all its recipes share.
+    template <class D>
+    using WithDelta = AdaptedT5<Shallow<D>, Deep<D>>;
+    using Sizes = T5Config;
+
     using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("embedding", self.embedding);
@@ -274,10 +279,12 @@ struct AdaptedT5 {
   };
 };
 
-// T5 without deltas; with one LoRA on every map asked for, trained by all tasks in turn; and with DAPT, whose gate reads the largest
-// embedding value of each feature of the prompt.                                                      DAPT: arXiv 2401.08295
+// T5 without deltas; with one LoRA on every map asked for, trained by all tasks in turn; with one LoRA a task; and with DAPT, whose gate
+// reads the largest embedding value of each feature of the prompt, or the mean of the embeddings (ours).   DAPT: arXiv 2401.08295
 using T5 = AdaptedT5<Shallow<NoDelta>, Deep<NoDelta>>;
 using LoraT5 = AdaptedT5<Shallow<Single<LoRA>>, Deep<Single<LoRA>>>;
+using TaskLoraT5 = AdaptedT5<Shallow<NoDelta>, Deep<Mixture<LoRA>>>;
 using DaptT5 = AdaptedT5<Shallow<NoDelta>, Deep<Mixture<LoRA>>, Gate<PromptMax, KeyAttention>>;
+using DaptMeanT5 = AdaptedT5<Shallow<NoDelta>, Deep<Mixture<LoRA>>, Gate<PromptMean, KeyAttention>>;
 
 }  // namespace cmoe
