@@ -7,9 +7,9 @@
 namespace program {
 
 // The backbone's weights under the deltas of a recipe; LoRA blocks of the rank asked for, alpha twice the rank.
-template <class Recipe>
-typename Recipe::template On<Backend> adapt(const Backbone& backbone, const LearnOptions& o, typename Recipe::Config config = {}) {
-  static_cast<cmoe::DecoderConfig&>(config) = backbone.model.config;
+template <class Recipe, class Plain>
+typename Recipe::template On<Backend> adapt(const BackboneOf<Plain>& backbone, const LearnOptions& o, typename Recipe::Config config = {}) {
+  static_cast<typename Plain::Sizes&>(config) = backbone.model.config;
   const auto lora = [&](auto& delta) {
     if constexpr (std::is_base_of_v<cmoe::LoRA::Config, std::remove_reference_t<decltype(delta)>>) {
       delta.rank = o.rank > 0 ? o.rank : 8;
@@ -24,8 +24,8 @@ typename Recipe::template On<Backend> adapt(const Backbone& backbone, const Lear
 }
 
 // A learner over the model, as the program keeps it; entries: what sparse deltas choose from.
-template <class Learner>
-Built built(Learner learner, const Backbone& backbone) {
+template <class Learner, class Plain>
+Built built(Learner learner, const BackboneOf<Plain>& backbone) {
   cmoe::Index entries = 0;
   if constexpr (requires { learner.model().for_each_deep_map([](auto&) {}); })
     learner.model().for_each_deep_map([&](auto& map) { entries += map.base.in() * map.base.out(); });

@@ -7,7 +7,7 @@
 
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/gguf_vocabulary.hpp"
-#include "cmoe/io/hf_folder.hpp"
+#include "cmoe/io/t5_folder.hpp"
 #include "io/gguf_samples.hpp"
 
 // No damaged file of a few kilobytes may make a reader ask for much memory: the sanitizer ends the program then.
@@ -192,6 +192,16 @@ TEST_CASE("damaged config.json, index and safetensors of a folder are read or re
   run("config.json of gpt2", read_file(gpt2 / "config.json"), 3000, damage_text, [&](const std::string& text) {
     put_back(gpt2 / "config.json", text);
     use(read_hf_llama<B>(gpt2));
+  });
+  const Path t5 = folder.path() / "t5";
+  T5::Config sizes;
+  sizes.vocabulary = 4, sizes.width = 8, sizes.encoder_layers = sizes.decoder_layers = 1, sizes.heads = 2, sizes.head_size = 4, sizes.hidden = 12;
+  write_hf_t5<B>(t5, T5::On<B>(sizes, Rng(1)));
+  run("config.json of t5", read_file(t5 / "config.json"), 3000, damage_text, [&](const std::string& text) {
+    put_back(t5 / "config.json", text);
+    const auto read = read_hf_t5<B>(t5);
+    Flow<B> flow;
+    (void)read.decode(Ids<B>({1, 1}, {0}), read.encode(Ids<B>({1, 2}, {0, 1}), flow), flow);
   });
   const std::string tensors = read_file(model / "model.safetensors");
   run("model.safetensors", tensors, 1500, [](std::string& f, Random& r) { damage_bytes(f, 2000, r); }, read_from(model / "model.safetensors"));

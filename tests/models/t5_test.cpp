@@ -197,6 +197,12 @@ TEST_CASE("several sequences go through the caches together if their answers beg
     CHECK(small::difference(slice_rows(step, 0, 1), slice_rows(whole, place, place + 1)) < 1e-12);
     CHECK(small::difference(slice_rows(step, 1, 2), slice_rows(whole, 7 + place, 8 + place)) < 1e-12);
   }
+  CHECK(fault([] { KvCache<B>().kept(); }) == "kv cache: nothing was ever put in");
+  CHECK(fault([&] {
+          std::vector<KvCache<B>> begun(4);
+          model(ids, ranges({4, 4}), &begun);
+          model(Ids<B>({2, 1}, {1, 2}), {}, &begun);
+        }) == "t5: the range of the prompt that is in the caches is not set");
   std::vector<KvCache<B>> fresh(4), few(1);
   CHECK(fault([&] { model(ids, ranges({4, 5}), &fresh); }) == "t5: with a cache all answers must begin and end at the same place");
   CHECK(fault([&] { model(ids, ranges({4, 4}), &few); }) == "t5: 1 caches for 4 attentions");
@@ -224,6 +230,9 @@ TEST_CASE("rows without a prompt, prompts outside their row and padding on the l
   c = sizes<T5>();
   c.boundary = 3;
   CHECK(fault([&] { T5::On<B>(c, Rng(1)); }) == "t5: boundary 3 of 2 layers");
+  c = sizes<T5>();
+  c.norm_epsilon = 0;
+  CHECK(fault([&] { T5::On<B>(c, Rng(1)); }) == "t5: norm_epsilon is 0, it must be positive");
   c = sizes<T5>();
   c.decoder_layers = 0;
   CHECK(fault([&] { T5::On<B>(c, Rng(1)); }) == "t5: decoder_layers is 0, it must be positive");

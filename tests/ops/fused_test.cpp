@@ -176,6 +176,8 @@ TEST_CASE("biased attention equals product, bias, mask, softmax, product") {
   CHECK((y.values()[0] == 0 && y.values()[1] == 0 && y.values()[2] == doctest::Approx(k.values()[10])));
   tape.backward(sum(y));
   CHECK(q.grad().values()[0] == 0);
+  CHECK_THROWS_WITH_AS(biased_attention(q, k, k, T(), 1, IdArray({1}, {0})), "biased_attention: 1 ranges for 2 sequences", Error);
+  CHECK_THROWS_AS(biased_attention(q, d.tensor({2, 3, 2, 2}), k, T(), 1), Error);
   CHECK_THROWS_WITH_AS(biased_attention(q, k, k, T({1, 3, 1}, 0.0), 1), "biased_attention: a bias (1,3,1) for queries (2,1,1,2) and keys (2,3,1,2)", Error);
 }
 

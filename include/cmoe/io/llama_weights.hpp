@@ -97,21 +97,31 @@ inline bool rotated(const std::string& ours) {
   return ours.find("mix.query.base") != std::string::npos || ours.find("mix.key.base") != std::string::npos;
 }
 
-// Every tensor that is wanted is there with its shape, and every one of `tensors` is wanted. throws Error (format)
+// What a model wants of a source, checked before the model is made. Both throw Error (format).
 template <class Real>
-void check_tensors(const TensorSource<Real>& source, const std::vector<std::pair<std::string, Shape>>& wanted, const std::vector<std::string>& tensors) {
-  std::vector<std::string> places;  // a tensor of several parts stands there several times
-  for (const auto& [tensor, shape] : wanted) {
-    const auto found = source.shape(tensor);
-    check(found.has_value(), ErrorKind::format, source.name, ": no tensor '", tensor, "'");
-    check(*found == shape, ErrorKind::format, source.name, ": tensor '", tensor, "' is ", *found, ", expected ", shape);
-    places.push_back(tensor);
+class WantedTensors {
+ public:
+  explicit WantedTensors(const TensorSource<Real>& source) : source_(source) {}
+
+  // The tensor is there and has the shape.
+  void expect(const std::string& tensor, const Shape& shape) {
+    const auto found = source_.shape(tensor);
+    check(found.has_value(), ErrorKind::format, source_.name, ": no tensor '", tensor, "'");
+    check(*found == shape, ErrorKind::format, source_.name, ": tensor '", tensor, "' is ", *found, ", expected ", shape);
+    names_.push_back(tensor);  // one of several parts stands there several times
   }
-  std::sort(places.begin(), places.end());
-  for (const std::string& name : tensors)
-    check(std::binary_search(places.begin(), places.end(), name), ErrorKind::format, source.name, ": tensor '", printable(name),
-          "' has no place in a model of these sizes");
-}
+  // All of `tensors` were expected.
+  void nothing_else(const std::vector<std::string>& tensors) {
+    std::sort(names_.begin(), names_.end());
+    for (const std::string& name : tensors)
+      check(std::binary_search(names_.begin(), names_.end(), name), ErrorKind::format, source_.name, ": tensor '", printable(name),
+            "' has no place in a model of these sizes");
+  }
+
+ private:
+  const TensorSource<Real>& source_;
+  std::vector<std::string> names_;
+};
 
 }  // namespace detail
 
@@ -175,12 +185,12 @@ void load_llama(Llama::On<B>& model, const TensorSource<typename B::Scalar>& sou
 template <class B>
 Llama::On<B> make_llama(const DecoderConfig& sizes, const TensorSource<typename B::Scalar>& source, const std::vector<std::string>& tensors,
                         Naming naming = Naming::hugging_face, bool adjacent = false) {
-  std::vector<std::pair<std::string, Shape>> wanted;
+  detail::WantedTensors wanted(source);
   for_each_decoder_param(sizes, [&](const std::string& ours, const Shape& shape) {
     const StoredName stored = decoder_name(sizes, ours, naming);
-    wanted.emplace_back(stored.name, stored.shape(shape));
+    wanted.expect(stored.name, stored.shape(shape));
   });
-  detail::check_tensors(source, wanted, tensors);
+  wanted.nothing_else(tensors);
   Llama::Config config;
   static_cast<DecoderConfig&>(config) = sizes;
   Llama::On<B> model(config, Rng(0), Pretrained::unfilled);

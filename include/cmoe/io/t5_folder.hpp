@@ -155,12 +155,12 @@ T5::On<B> read_hf_t5(const Path& folder) {
         !(config.tied && name == "lm_head.weight"))
       names.push_back(name);
   const auto source = tensor_source<typename B::Scalar>(tensors);
-  std::vector<std::pair<std::string, Shape>> wanted;
+  detail::WantedTensors wanted(source);
   for_each_t5_param(config, [&](const std::string& ours, const Shape& shape) {
     const StoredName stored = t5_name(config, ours);
-    wanted.emplace_back(stored.name, stored.shape(shape));
+    wanted.expect(stored.name, stored.shape(shape));
   });
-  detail::check_tensors(source, wanted, names);
+  wanted.nothing_else(names);
   T5::On<B> model(config, Rng(0), Pretrained::unfilled);
   std::vector<typename B::Scalar> turned;
   for_each_param(model, [&](const std::string& ours, Param<B>& p) { detail::fill_stored(p, source, t5_name(config, ours), 0, turned); });
