@@ -40,8 +40,8 @@ struct Decoder {
     for (Index l = 0; l < layers; ++l) {
       const Rng rng = Rng(3).fork(static_cast<std::uint64_t>(l));
       Block b;
-      b.mix_norm = RmsNorm<B>(width);
-      b.feed_norm = RmsNorm<B>(width);
+      b.mix_norm = Norm<B>(NormKind::rms, width, 1e-5);
+      b.feed_norm = Norm<B>(NormKind::rms, width, 1e-5);
       b.mix.heads = b.mix.kv_heads = heads;
       b.mix.head_size = width / heads;
       b.mix.kind = Causal::On<B>({.context = tokens}, width / heads);

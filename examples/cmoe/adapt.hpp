@@ -8,9 +8,9 @@
 namespace program {
 
 // The backbone's weights under the deltas of a recipe; LoRA blocks of the rank asked for, alpha twice the rank.
-template <class Recipe>
-typename Recipe::template On<Backend> adapt(const Backbone& backbone, const LearnOptions& o, typename Recipe::Config config = {}) {
-  static_cast<cmoe::DecoderConfig&>(config) = backbone.model.config;
+template <class Recipe, class Plain>
+typename Recipe::template On<Backend> adapt(const BackboneOf<Plain>& backbone, const LearnOptions& o, typename Recipe::Config config = {}) {
+  static_cast<typename Plain::Sizes&>(config) = backbone.model.config;
   const auto lora = [&](auto& delta) {
     if constexpr (std::is_base_of_v<cmoe::LoRA::Config, std::remove_reference_t<decltype(delta)>>) {
       delta.rank = o.rank > 0 ? o.rank : 8;
@@ -24,13 +24,10 @@ typename Recipe::template On<Backend> adapt(const Backbone& backbone, const Lear
   return model;
 }
 
-// A learner over the model, as the program keeps it; entries: what sparse deltas choose from.
+// What can leave a decoder that a learner has adapted.
 template <class Learner>
-Built built(Learner learner, const Backbone& backbone) {
-  const auto kept = std::make_shared<Learner>(std::move(learner));  // the functions refer to it
-  auto& model = kept->model();
-  cmoe::Index entries = 0;
-  model.for_each_deep_map([&](auto& map) { entries += map.base.in() * map.base.out(); });
+Exported what_leaves(const std::shared_ptr<Learner>& kept) {
+  const auto& model = kept->model();
   Exported exported;
   exported.sizes = model.config;
   exported.boundary = model.config.boundary;
@@ -42,6 +39,18 @@ Built built(Learner learner, const Backbone& backbone) {
     flow.gates = gates;
     return kept->model().prefix.prompts(flow, 1);
   };
+  return exported;
+}
+
+// A learner over the model, as the program keeps it; entries: what sparse deltas choose from.
+template <class Learner, class Plain>
+Built built(Learner learner, const BackboneOf<Plain>& backbone) {
+  const auto kept = std::make_shared<Learner>(std::move(learner));  // the functions refer to it
+  auto& model = kept->model();
+  cmoe::Index entries = 0;
+  model.for_each_deep_map([&](auto& map) { entries += map.base.in() * map.base.out(); });
+  Exported exported;
+  if constexpr (std::is_base_of_v<cmoe::DecoderConfig, typename std::remove_cvref_t<decltype(model.config)>>) exported = what_leaves(kept);
   return {cmoe::AnyLearner<Backend>(*kept), backbone.tokenizer, model.context(), entries, std::move(exported)};
 }
 

@@ -76,8 +76,7 @@ PeftAdapter adapter_under(const Built& built, const std::string& method, const T
     block.weight = gated ? static_cast<double>(gates.values()[static_cast<std::size_t>(expert)]) : 0;
   });
   for (const auto& [map, blocks] : maps) {
-    std::string module = llama_name(map + ".base.weight").name;
-    module.resize(module.size() - std::string_view(".weight").size());
+    const std::string module = cmoe::detail::module_name(built.exported.sizes, map + ".base.weight");
     PeftModule m = stacked(blocks, map.substr(map.rfind('.') + 1), built.exported.sizes, built.exported.scale);
     if (m.rank > 0) adapter.modules.emplace(module, std::move(m));
   }

@@ -14,11 +14,13 @@ namespace program {
 
 using Backend = cmoe::Cpu<float>;
 
-struct Backbone {
+template <class Model>
+struct BackboneOf {
   std::string name;
   cmoe::Tokenizer tokenizer;
-  cmoe::Llama::On<Backend> model;
+  Model model;
 };
+using Backbone = BackboneOf<cmoe::Llama::On<Backend>>;
 
 // `builtin`, a Hugging Face folder, a GGUF file, or a llama2.c file. `needs`: what the method can work with. throws cmoe::Error
 Backbone load_backbone(const ModelOptions& options, Progress& progress, cmoe::Weights needs = cmoe::Weights::stored);

@@ -71,6 +71,10 @@ const Method& find_method(const std::string& name);
 // The defaults of the method's options.
 OptionValues default_options(const Method& method);
 
+// Whether --model names a folder with a T5, and the learner of a method on it. throws cmoe::Error for a method that takes none
+bool is_t5(const ModelOptions& options);
+Built build_t5(const LearnOptions& options, Progress& progress);
+
 // One group for each file that declares methods.
 std::vector<Method> pmoe_methods();
 std::vector<Method> dapt_methods();

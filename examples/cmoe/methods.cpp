@@ -7,7 +7,12 @@ const std::vector<Method>& methods() {
     std::vector<Method> list;
     for (auto group : {pmoe_methods, dapt_methods, seta_methods, moduleformer_methods, sequential_methods, incremental_methods,
                        regularised_methods, moelora_methods, prompt_methods})
-      for (Method& method : group()) list.push_back(std::move(method));
+      for (Method& method : group()) {
+        method.build = [on_decoder = std::move(method.build)](const LearnOptions& o, Progress& progress) {
+          return is_t5(o.source) ? build_t5(o, progress) : on_decoder(o, progress);
+        };
+        list.push_back(std::move(method));
+      }
     return list;
   }();
   return all;

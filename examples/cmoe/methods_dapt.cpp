@@ -1,39 +1,9 @@
 // DAPT, in the form of the paper and in ours.
-#include "cmoe/continual/dapt_learner.hpp"
-#include "adapt.hpp"
+#include "dapt.hpp"
 
 namespace program {
 
 using namespace cmoe;
-
-namespace {
-
-// `ours` starts from our settings, `paper` from the paper's; options that were given count in both.
-DaptConfig settings(const LearnOptions& o, bool paper) {
-  DaptConfig config = paper ? DaptConfig::paper() : DaptConfig{};
-  if (o.number("dapt-kl") >= 0) config.reflection_weight = o.number("dapt-kl");
-  if (o.number("dapt-current") >= 0) config.current_weight = o.number("dapt-current");
-  if (o.word("dapt-pseudo") != "preset") config.pseudo = o.word("dapt-pseudo") == "generated" ? PseudoSource::generated : PseudoSource::stored;
-  config.memory_share = o.number("dapt-memory");
-  config.memory_batch = o.count("dapt-memory-batch");
-  config.generator.steps = o.count("dapt-generator-steps");
-  return config;
-}
-
-template <class Recipe>
-Built with_dapt(const LearnOptions& o, bool paper, Progress& progress) {
-  const Backbone backbone = load_backbone(o.source, progress);
-  typename Recipe::Config sizes;
-  sizes.top = o.count("dapt-top");
-  sizes.gate.hidden = o.count("dapt-hidden") > 0 ? o.count("dapt-hidden") : paper ? 100 : 48;
-  sizes.gate.temperature = o.number("dapt-temperature") > 0 ? o.number("dapt-temperature") : paper ? 0 : 1;
-  if constexpr (std::is_same_v<typename Recipe::Config, DaptPrompts::Config>) sizes.prefix.length = o.count("dapt-prompt-length");
-  else sizes.deep.stop_gradient_through_old = o.count("dapt-stop-gradient") != 0;
-  DaptLearner<Backend, Recipe> learner(adapt<Recipe>(backbone, o, sizes), settings(o, paper), Rng(o.seed).fork("learner"));
-  return built(std::move(learner), backbone);
-}
-
-}  // namespace
 
 std::vector<Method> dapt_methods() {
   const std::vector<OptionSpec> options = {
@@ -51,9 +21,9 @@ std::vector<Method> dapt_methods() {
       {"dapt-top", "blocks with the largest attention that are used; 0: all", Index{0}, 0, 1e9, {}},
       {"dapt-stop-gradient", "1: no gradient through old blocks, as in the released code", Index{0}, 0, 1, {}}};
   const auto build = [](const LearnOptions& o, Progress& progress) {
-    const bool paper = o.word("dapt-preset") == "paper";
-    if (o.word("dapt-blocks") == "prompt") return with_dapt<DaptPrompts>(o, paper, progress);
-    return paper ? with_dapt<Dapt>(o, paper, progress) : with_dapt<DaptMean>(o, paper, progress);
+    const Backbone backbone = load_backbone(o.source, progress);
+    if (o.word("dapt-blocks") == "prompt") return with_dapt<DaptPrompts>(o, backbone);
+    return o.word("dapt-preset") == "paper" ? with_dapt<Dapt>(o, backbone) : with_dapt<DaptMean>(o, backbone);
   };
   return {Method{"dapt", "DAPT: a LoRA block and a key a task, one attention over the blocks (arXiv 2401.08295)", {.mixture = true, .each_task = true, .weighed = true}, options, build}};
 }

@@ -59,6 +59,8 @@
 #include "cmoe/attention/early_exit.hpp"      // the walk that ends when nothing is left
 #include "cmoe/attention/stickbreaking.hpp"   // both as a kind of attention, no positions
 #include "cmoe/attention/self_attention.hpp"  // self-attention over any kind and any linear map
+#include "cmoe/attention/biased_attention.hpp"  // softmax with a bias of scores, also to another sequence
+#include "cmoe/attention/relative_bias.hpp"   // distances in buckets as a bias
 
 // pet: parameter-efficient tuning
 #include "cmoe/pet/delta.hpp"           // what is added to a frozen map: y = W x + Σ_e g_e Δ_e(x)
@@ -104,6 +106,10 @@
 #include "cmoe/models/adapted.hpp"         // a pretrained decoder with deltas and a gate
 #include "cmoe/models/llama.hpp"           // the decoder without deltas
 #include "cmoe/models/tuned.hpp"           // the decoder with DoRA, IA3 or a prompt
+#include "cmoe/models/t5_config.hpp"       // an encoder-decoder's sizes
+#include "cmoe/models/t5_rows.hpp"         // prompts and answers as its halves read them
+#include "cmoe/models/t5_block.hpp"        // its layers
+#include "cmoe/models/t5.hpp"              // T5 with deltas and a gate
 #include "cmoe/models/merged.hpp"          // an adapted decoder as a plain one
 #include "cmoe/models/pmoe.hpp"            // PMoE: shallow LoRA, deep experts, one gate
 #include "cmoe/models/dapt.hpp"            // DAPT: a block and a key for each task

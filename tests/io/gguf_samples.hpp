@@ -96,33 +96,30 @@ inline std::string q8_0(const std::vector<float>& values) {
   return bytes;
 }
 
-// A decoder of the sizes of `model` as a GGUF file of architecture llama, qwen2 or qwen3, matrices F32 or Q8_0; rows lie as they are in
+// A decoder of the sizes of `model` as a GGUF file of architecture llama, qwen2, qwen3 or gpt2, matrices F32 or Q8_0; rows lie as they are in
 // the model.
 inline GgufFile gguf(const cmoe::Llama::On<cmoe::Cpu<float>>& model, bool quantised = false) {
   const auto& c = model.config;
-  const std::string arch = c.qkv_bias ? "qwen2" : c.head_norm ? "qwen3" : "llama";
+  const bool gpt2 = c.positions == cmoe::Positions::learned;
+  const std::string arch = gpt2 ? "gpt2" : c.qkv_bias ? "qwen2" : c.head_norm ? "qwen3" : "llama";
   const auto u32 = [](cmoe::Index n) { return static_cast<std::uint32_t>(n); };
   GgufFile file;
   file.add("general.architecture", arch);
   file.add(arch + ".block_count", u32(c.layers)).add(arch + ".context_length", u32(c.context)).add(arch + ".embedding_length", u32(c.width));
   file.add(arch + ".feed_forward_length", u32(c.hidden)).add(arch + ".attention.head_count", u32(c.heads));
   file.add(arch + ".attention.head_count_kv", u32(c.kv_heads)).add(arch + ".attention.key_length", u32(c.head()));
-  file.add(arch + ".rope.freq_base", static_cast<float>(c.rotary_base));
-  file.add(arch + ".attention.layer_norm_rms_epsilon", static_cast<float>(c.norm_epsilon));
+  if (!gpt2) file.add(arch + ".rope.freq_base", static_cast<float>(c.rotary_base));
+  file.add(arch + (gpt2 ? ".attention.layer_norm_epsilon" : ".attention.layer_norm_rms_epsilon"), static_cast<float>(c.norm_epsilon));
   file.add("tokenizer.ggml.model", std::string("gpt2")).add("tokenizer.ggml.tokens", {"a", "b", "ab", "<s>"});
   file.add<std::int32_t>("tokenizer.ggml.token_type", cmoe::GgufType::i32, {1, 1, 1, 3});
   file.add<float>("tokenizer.ggml.scores", cmoe::GgufType::f32, {0, -1, -2, 0});
   file.add("tokenizer.ggml.merges", std::vector<std::string>{"a b"}).add("tokenizer.ggml.bos_token_id", 3u);
   file.add("tokenizer.chat_template", std::string("{{ x }}"));
-  cmoe::for_each_param(model, [&](const std::string& ours, const auto& p) {
-    const cmoe::StoredName stored = cmoe::llama_name(ours, cmoe::Naming::gguf);
-    const cmoe::Shape shape = stored.shape(p.shape());
-    const auto values = p.values();
+  cmoe::for_each_stored(model, cmoe::Naming::gguf, false, [&](const std::string& name, const cmoe::Shape& shape, std::span<const float> values) {
     std::vector<std::uint64_t> sizes;
     for (int axis = shape.rank(); axis > 0; --axis) sizes.push_back(static_cast<std::uint64_t>(shape[axis - 1]));
-    const auto rows = stored.transposed ? cmoe::transposed<float>(values, p.shape()[0], p.shape()[1]) : values;
-    if (quantised && shape.rank() == 2) file.tensor(stored.name, sizes, 8, q8_0(rows));
-    else file.tensor(stored.name, sizes, rows);
+    if (quantised && shape.rank() == 2) file.tensor(name, sizes, 8, q8_0({values.begin(), values.end()}));
+    else file.tensor(name, sizes, std::vector<float>(values.begin(), values.end()));
   });
   return file;
 }

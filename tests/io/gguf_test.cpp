@@ -60,6 +60,27 @@ TEST_CASE("qwen2 and qwen3 files keep their rows, biases and head norms") {
   }
 }
 
+TEST_CASE("gpt2 files have queries, keys and values in one tensor, and positions instead of rotary keys") {
+  Llama::Config c;
+  static_cast<DecoderConfig&>(c) = DecoderConfig::gpt2();
+  c.vocabulary = 4, c.width = 6, c.layers = 2, c.heads = c.kv_heads = 2, c.hidden = 12, c.context = 16;
+  for (const bool tied : {true, false}) {
+    c.tied = tied;
+    Llama::On<B> model(c, Rng(4));
+    for_each_param(model, [](const std::string& name, Param<B>& p) {
+      if (name.ends_with(".bias")) p.assign(init::normal<B>(p.shape(), 1, Rng(5).fork(name)).values());
+    });
+    const Gguf file = Gguf::parse(samples::gguf(model).build(), "x.gguf");
+    CHECK(file.at("blk.1.attn_qkv.weight").shape == Shape{18, 6});
+    CHECK(hash(make_llama<B>(file)) == hash(model));
+    const auto short_table = samples::gguf(model).add("gpt2.attention.head_count_kv", 1u);
+    CHECK_THROWS_AS(gguf_decoder_config(Gguf::parse(short_table.build(), "x.gguf")), Error);
+  }
+  GgufFile rotary = samples::gguf(Llama::On<B>(c, Rng(4)));
+  rotary.tensor("rope_freqs.weight", {1}, {1});
+  CHECK(has(refusal([&] { make_llama<B>(Gguf::parse(rotary.build(), "x.gguf")); }).text, "'rope_freqs.weight' has no place"));
+}
+
 TEST_CASE("rope_freqs.weight divides the rotary frequencies") {
   GgufFile file = samples::gguf(Llama::On<B>(small(), Rng(3)));
   file.tensor("rope_freqs.weight", {2}, {1, 8});

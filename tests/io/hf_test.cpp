@@ -69,6 +69,63 @@ TEST_CASE("a folder that was written is read with the same bits, whatever the fa
   }
 }
 
+TEST_CASE("a gpt2 folder that was written is read with the same bits, with and without a prefix of its names and with old buffers") {
+  Llama::Config c;
+  static_cast<DecoderConfig&>(c) = DecoderConfig::gpt2();
+  c.vocabulary = 11, c.width = 6, c.layers = 2, c.heads = c.kv_heads = 2, c.hidden = 10, c.context = 7;
+  for (const bool tied : {true, false}) {
+    c.tied = tied;
+    Llama::On<B> model(c, Rng(5));
+    for_each_param(model, [](const std::string& name, Param<B>& p) {
+      if (name.ends_with(".bias")) p.assign(init::normal<B>(p.shape(), 1, Rng(5).fork(name)).values());
+    });
+    const samples::Folder folder;
+    const Path whole = folder.path() / "m", bare = folder.path() / "bare";
+    write_hf_llama<B>(whole, model);
+    const SafeTensors all = SafeTensors::open(whole / "model.safetensors");
+    CHECK(all.at("transformer.h.1.attn.c_attn.weight").shape == Shape{6, 18});
+    CHECK(hash(read_hf_llama<B>(whole)) == hash(model));
+    CHECK(hash(read_hf_llama<B>(whole, 3)) == hash(model));  // a learned table is read whole
+
+    SafeTensorsWriter writer;
+    for (const StoredTensor& t : all.tensors())
+      writer.add(t.name.starts_with("transformer.") ? t.name.substr(12) : t.name, t.dtype, t.shape, t.bytes);
+    const std::vector<float> mask(49, 1);
+    writer.add<float>("h.0.attn.bias", {1, 1, 7, 7}, mask);
+    writer.add<float>("h.1.attn.masked_bias", {}, std::span(mask).first(1));
+    std::filesystem::create_directory(bare);
+    writer.save(bare / "model.safetensors");
+    std::filesystem::copy(whole / "config.json", bare / "config.json");
+    CHECK(hash(read_hf_llama<B>(bare)) == hash(model));
+    shard(bare);
+    CHECK(hash(read_hf_llama<B>(bare)) == hash(model));
+  }
+}
+
+TEST_CASE("gpt2's keys that change the mathematics are refused, and decoders that no model type describes are not written") {
+  const auto with = [](const char* change) {
+    Json json = Json::parse(R"({"model_type": "gpt2", "vocab_size": 11, "n_embd": 6, "n_layer": 2, "n_head": 2, "n_positions": 7})");
+    json.merge_patch(Json::parse(change));
+    const auto got = refusal([&] { hf_decoder_config(json, "config.json"); });
+    CHECK((!got.thrown || got.kind == ErrorKind::format));
+    return got.text;
+  };
+  CHECK(with(R"({"n_inner": null, "n_ctx": 7, "attn_pdrop": 0.1, "reorder_and_upcast_attn": true, "activation_function": "gelu_new"})").empty());
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"activation_function": "gelu"})", "'activation_function' is \"gelu\""}, {R"({"scale_attn_weights": false})", "'scale_attn_weights' is false"},
+      {R"({"scale_attn_by_inverse_layer_idx": true})", "scale_attn_by_inverse_layer_idx"}, {R"({"add_cross_attention": true})", "add_cross_attention"},
+      {R"({"pruned_heads": {"0": [1]}})", "pruned_heads"}, {R"({"n_head": 4})", "'n_embd' 6 is not a multiple of 4 heads"}, {R"({"n_positions": 0})", "n_positions"},
+      {R"({"quantization_config": {"bits": 8}})", "quantization_config"}, {R"({"layer_norm_epsilon": 0})", "layer_norm_epsilon"}};
+  for (const auto& [change, words] : cases) CHECK_MESSAGE(has(with(change), words), change << " -> " << with(change));
+  DecoderConfig c = DecoderConfig::gpt2();
+  CHECK(hf_config_json(c)["model_type"] == "gpt2");
+  c.kv_heads = 2;
+  CHECK(refusal([&] { hf_config_json(c); }).kind == ErrorKind::config);
+  c = DecoderConfig();
+  c.activation = Activation::relu;
+  CHECK(refusal([&] { hf_config_json(c); }).kind == ErrorKind::config);
+}
+
 TEST_CASE("half and bfloat16 folders are read as rounded") {
   const Llama::On<B> model(small(), Rng(5));
   for (DType dtype : {DType::f16, DType::bf16}) {

@@ -7,8 +7,8 @@
 
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/gguf_vocabulary.hpp"
-#include "cmoe/io/hf_folder.hpp"
 #include "cmoe/io/peft.hpp"
+#include "cmoe/io/t5_folder.hpp"
 #include "io/gguf_samples.hpp"
 
 // No damaged file of a few kilobytes may make a reader ask for much memory: the sanitizer ends the program then.
@@ -127,6 +127,13 @@ Llama::Config small(bool bias, bool norm) {
   return c;
 }
 
+Llama::Config small_gpt2() {
+  Llama::Config c;
+  static_cast<DecoderConfig&>(c) = DecoderConfig::gpt2();
+  c.vocabulary = 4, c.width = 8, c.layers = 2, c.heads = c.kv_heads = 2, c.hidden = 12, c.context = 16;
+  return c;
+}
+
 // What a model of a file that was read must be able to do.
 void use(const Llama::On<B>& model) { (void)model(Ids<B>({1, 1}, {0}), {}); }
 
@@ -176,6 +183,10 @@ TEST_CASE("damaged GGUF files are read or refused by an Error, and nothing else 
           use(make_llama<B>(parsed));
         });
   }
+  const samples::GgufFile gpt2 = samples::gguf(Llama::On<B>(small_gpt2(), Rng(1)));
+  const std::size_t gpt2_header = gpt2.build().size() - gpt2.data.size();
+  run("gguf gpt2", gpt2.build(), 3000, [&](std::string& f, Random& r) { damage_bytes(f, gpt2_header, r); },
+      [](const std::string& text) { use(make_llama<B>(Gguf::parse(text, "damaged.gguf"))); });
   samples::GgufFile blocks;  // quantised types, whatever their bits
   for (std::uint32_t type : {1u, 2u, 3u, 6u, 7u, 8u, 10u, 11u, 12u, 13u, 14u, 30u})
     blocks.tensor("t" + std::to_string(type), {256, 2}, type, std::string(static_cast<std::size_t>(512 / block_type(type)->numbers * block_type(type)->bytes), '\x5A'));
@@ -203,6 +214,22 @@ TEST_CASE("damaged config.json, index and safetensors of a folder are read or re
   const std::string config = read_file(model / "config.json");
   run("config.json", config, 3000, damage_text, read_from(model / "config.json"));
   put_back(model / "config.json", config);
+  const Path gpt2 = folder.path() / "gpt2";
+  write_hf_llama<B>(gpt2, Llama::On<B>(small_gpt2(), Rng(1)));
+  run("config.json of gpt2", read_file(gpt2 / "config.json"), 3000, damage_text, [&](const std::string& text) {
+    put_back(gpt2 / "config.json", text);
+    use(read_hf_llama<B>(gpt2));
+  });
+  const Path t5 = folder.path() / "t5";
+  T5::Config sizes;
+  sizes.vocabulary = 4, sizes.width = 8, sizes.encoder_layers = sizes.decoder_layers = 1, sizes.heads = 2, sizes.head_size = 4, sizes.hidden = 12;
+  write_hf_t5<B>(t5, T5::On<B>(sizes, Rng(1)));
+  run("config.json of t5", read_file(t5 / "config.json"), 3000, damage_text, [&](const std::string& text) {
+    put_back(t5 / "config.json", text);
+    const auto read = read_hf_t5<B>(t5);
+    Flow<B> flow;
+    (void)read.decode(Ids<B>({1, 1}, {0}), read.encode(Ids<B>({1, 2}, {0, 1}), flow), flow);
+  });
   const std::string tensors = read_file(model / "model.safetensors");
   run("model.safetensors", tensors, 1500, [](std::string& f, Random& r) { damage_bytes(f, 2000, r); }, read_from(model / "model.safetensors"));
   std::filesystem::rename(model / "model.safetensors", model / "one.safetensors");

@@ -1,7 +1,7 @@
 cmoe_test(io unit io/file_test.cpp io/json_test.cpp io/safetensors_test.cpp io/llama2c_test.cpp io/tokenizer_test.cpp
   io/stream_test.cpp)
 cmoe_test(io_moduleformer unit io/moduleformer_test.cpp)
-cmoe_test(io_models unit io/hf_test.cpp io/gguf_test.cpp io/stored_weights_test.cpp io/gguf_writer_test.cpp io/peft_test.cpp)
+cmoe_test(io_models unit io/hf_test.cpp io/gguf_test.cpp io/stored_weights_test.cpp io/gguf_writer_test.cpp io/peft_test.cpp io/t5_test.cpp)
 cmoe_test(io_parity parity io/parity_test.cpp)
 
 # Damaged files are read under the sanitizers whatever the build type: what they find is the point of the test.

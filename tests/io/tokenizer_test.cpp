@@ -51,6 +51,14 @@ TEST_CASE("the byte tokenizer gives every byte its own id and four marks") {
   CHECK(refusal([&] { tokenizer.piece(-1); }).kind == ErrorKind::index);
 }
 
+TEST_CASE("another token may be asked for between prompts and answers, one of the vocabulary") {
+  Tokenizer tokenizer;
+  tokenizer.separate_by(259);
+  CHECK((tokenizer.separator() == 259 && tokenizer.eos() == 259));
+  CHECK(refusal([&] { tokenizer.separate_by(260); }).kind == ErrorKind::index);
+  CHECK(refusal([&] { tokenizer.separate_by(-1); }).kind == ErrorKind::index);
+}
+
 TEST_CASE("pieces merge best score first, the leftmost on equal scores") {
   const Tokenizer tokenizer = Llama2cTokenizer::parse(samples::tokenizer(), "t");
   CHECK(tokenizer.encode("").empty());

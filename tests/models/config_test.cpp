@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/models/llama.hpp"
 #include "cmoe/models/moduleformer.hpp"
@@ -61,6 +63,29 @@ TEST_CASE("biases and head norms are there only if the configuration asks for th
     for (const std::string& name : plain) CHECK(std::count(variant.begin(), variant.end(), name) == 1);
   CHECK(std::count(qwen2.begin(), qwen2.end(), "layers.0.mix.key.base.bias") == 1);
   CHECK(std::count(qwen3.begin(), qwen3.end(), "layers.0.mix.query_norm.weight") == 1);
+}
+
+TEST_CASE("GPT-2's parts are parameters of their own, and those it lacks have no name and no delta") {
+  LoraLlama::Config config;
+  static_cast<DecoderConfig&>(config) = DecoderConfig::gpt2();
+  config.layers = 1;
+  config.heads = config.kv_heads = 1, config.width = 9, config.hidden = 5, config.context = 6;  // an odd head size is nothing to learned positions
+  LoraLlama::On<B> model(config, Rng(1));
+  model.add_task(Rng(2));
+  std::set<std::string> names;
+  for_each_param(model, [&](const std::string& name, const auto&) { names.insert(name); });
+  CHECK(names.size() == 4 + 4 + 12 + 12);  // around the blocks, norms, maps, deltas
+  for (const char* name : {"positions.weight", "norm.bias", "layers.0.feed_norm.bias", "layers.0.feed.up.base.bias", "layers.0.mix.output.base.bias"})
+    CHECK_MESSAGE(names.count(name) == 1, name);
+  for (const std::string& name : names) CHECK_MESSAGE(name.find("feed.gate") == std::string::npos, name);
+  CHECK(model.positions.weight.shape() == Shape{6, 9});
+
+  const Ids<B> ids({1, 6}, {1, 2, 3, 1, 2, 3});
+  CHECK(model(ids, {}).logits.shape() == Shape{1, 6, 260});
+  CHECK_THROWS_WITH_AS(model(Ids<B>({1, 7}, {1, 2, 3, 1, 2, 3, 1}), {}), "adapted: position 6 is beyond the context of 6 tokens", Error);
+  Flow<B> left;
+  left.first = Ids<B>({1}, {2});
+  CHECK_THROWS_WITH_AS(model(ids, left), "adapted: learned positions need sequences padded on the right", Error);
 }
 
 TEST_CASE("a modular model refuses routers and heads that cannot be") {

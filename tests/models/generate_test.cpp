@@ -2,6 +2,8 @@
 
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/models/any_model.hpp"
+#include "cmoe/models/dapt.hpp"
+#include "cmoe/models/generate.hpp"
 #include "cmoe/models/llama.hpp"
 #include "cmoe/models/moduleformer.hpp"
 #include "cmoe/models/pmoe.hpp"
@@ -27,6 +29,25 @@ Config sizes(Config c) {
 }
 
 const std::vector<Id> prompt = {3, 1, 4, 1, 5};
+
+// Two tasks whose deltas, prompts and gate do something.
+template <class Recipe>
+typename Recipe::template On<B> disturbed(bool gpt2, Index boundary) {
+  typename Recipe::Config config;
+  if (gpt2) static_cast<DecoderConfig&>(config) = DecoderConfig::gpt2();
+  config = sizes(config);
+  if (gpt2) config.kv_heads = config.heads;
+  config.boundary = boundary;
+  typename Recipe::template On<B> model(config, Rng(1));
+  for (const std::uint64_t t : {0u, 1u}) model.add_task(Rng(t));
+  model.gate.active = 2;
+  for_each_param(model, [](const std::string& name, Param<B>& p) {
+    Rng rng = Rng(3).fork(name);
+    if (name.find("delta") != std::string::npos || name.rfind("gate", 0) == 0 || name.rfind("prefix", 0) == 0)
+      for (Index i = 0; i < p.size(); ++i) p.data()[i] = rng.normal();
+  });
+  return model;
+}
 
 // The likeliest continuation by computing everything anew for each token; the gate reads the prompt alone.
 std::vector<Id> slowly(const auto& model, Index count) {
@@ -55,17 +76,11 @@ TEST_CASE("generation over the cache gives what computing everything anew gives"
   const Llama::On<B> llama(sizes(Llama::Config{}), Rng(1));
   CHECK(generated(llama, 20) == slowly(llama, 20));
 
-  PMoE::Config config = sizes(PMoE::Config{});
-  config.boundary = 1;
-  PMoE::On<B> pmoe(config, Rng(1));
-  for (const std::uint64_t t : {0u, 1u}) pmoe.add_task(Rng(t));
-  pmoe.gate.active = 2;
-  for_each_param(pmoe, [](const std::string& name, Param<B>& p) {
-    Rng rng = Rng(3).fork(name);
-    if (name.find("delta") != std::string::npos || name.rfind("gate", 0) == 0)
-      for (Index i = 0; i < p.size(); ++i) p.data()[i] = rng.normal();
-  });
-  CHECK(generated(pmoe, 20) == slowly(pmoe, 20));
+  for (const bool gpt2 : {false, true}) {
+    CHECK_MESSAGE(generated(disturbed<PMoE>(gpt2, 1), 20) == slowly(disturbed<PMoE>(gpt2, 1), 20), gpt2);
+    // prompts stand in the first cache, but have no learned position
+    CHECK_MESSAGE(generated(disturbed<DaptPrompts>(gpt2, 0), 20) == slowly(disturbed<DaptPrompts>(gpt2, 0), 20), gpt2);
+  }
 
   ModuleFormer::Config modular{.vocabulary = 20, .width = 8, .layers = 2, .context = 40};
   modular.block.mix = {.size = 8, .heads = 2, .router = {.experts = 4, .chosen = 2}};

@@ -14,10 +14,11 @@ const Ids<B> ids({2, 5}, {3, 1, 4, 1, 5, 9, 2, 6, 5, 3});
 
 // A small model of a recipe with two tasks whose deltas do something.
 template <class Recipe>
-typename Recipe::template On<B> adapted(bool bias, std::uint64_t seed) {
+typename Recipe::template On<B> adapted(bool bias, std::uint64_t seed, bool gpt2 = false) {
   typename Recipe::Config c;
+  if (gpt2) static_cast<DecoderConfig&>(c) = DecoderConfig::gpt2();
   c.vocabulary = 10, c.width = 8, c.layers = 2, c.heads = 2, c.kv_heads = 1, c.hidden = 5, c.context = 8, c.boundary = 1;
-  c.qkv_bias = bias, c.head_norm = !bias;
+  c.qkv_bias = bias, c.head_norm = !bias && !gpt2;
   typename Recipe::template On<B> model(c, Rng(seed));
   for (const std::uint64_t t : {0u, 1u}) model.add_task(Rng(t));
   Rng draw(seed + 1);
@@ -32,8 +33,8 @@ typename Recipe::template On<B> adapted(bool bias, std::uint64_t seed) {
 }  // namespace
 
 TEST_CASE("a merged decoder gives what the adapted one gives with the same gates") {
-  for (const bool bias : {true, false}) {
-    const auto model = adapted<PMoE>(bias, 3);
+  for (const auto& [bias, gpt2] : {std::pair(true, false), std::pair(false, false), std::pair(false, true)}) {
+    const auto model = adapted<PMoE>(bias, 3, gpt2);
     const Tensor<B> gates({1, 2}, {0.3, 0.7});
     const Llama::On<B> plain = merged(model, gates);
     Flow<B> flow;

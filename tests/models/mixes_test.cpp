@@ -58,8 +58,13 @@ void prepare(Model& model) {
 }
 
 template <class Recipe>
-typename Recipe::template On<B> made() {
+typename Recipe::template On<B> made(bool gpt2) {
   typename Recipe::Config c = sizes<Recipe>(2);
+  if (gpt2) {
+    static_cast<DecoderConfig&>(c) = DecoderConfig::gpt2();
+    const DecoderConfig like = sizes<Recipe>(2);
+    c.vocabulary = like.vocabulary, c.width = like.width, c.layers = like.layers, c.heads = c.kv_heads = like.heads, c.hidden = like.hidden, c.context = like.context;
+  }
   c.boundary = std::is_same_v<typename Recipe::ShallowDelta, NoDelta> ? 0 : 1;
   typename Recipe::template On<B> model(c, Rng(1));
   for (std::uint64_t t = 0; t < 2; ++t) model.add_task(Rng(2).fork(t));
@@ -70,15 +75,16 @@ typename Recipe::template On<B> made() {
   return model;
 }
 
+// On a decoder like Llama or like GPT-2.
 template <class Recipe>
-void check_mix() {
+void check_mix(bool gpt2) {
   const EncodedTask data = task(0, 8);
   const Batch<B> b = batch(data.train);
   const auto loss_of = [&](const auto& model) { return cross_entropy(model(b.ids, b.flow()).logits, b.labels); };
 
   expect_module<typename Recipe::template On<B>>(
-      [] {
-        auto model = made<Recipe>();
+      [&] {
+        auto model = made<Recipe>(gpt2);
         freeze(model);  // what a method trains: deltas, prompts and the gate
         for_each_param(model, [](const std::string& name, Param<B>& p) {
           const bool delta = name.find(".delta.") != std::string::npos || name.rfind("prefix", 0) == 0;
@@ -88,7 +94,7 @@ void check_mix() {
       },
       [&](const auto& model) { return sum(loss_of(model)); }, 1e-5);
 
-  auto model = made<Recipe>();
+  auto model = made<Recipe>(gpt2);
   AdamW<B> optimizer({.lr = 1e-2});
   optimizer.add_module(model);
   const double before = loss_of(model).item();
@@ -102,11 +108,19 @@ void check_mix() {
 
   const auto path = std::filesystem::temp_directory_path() / ("cmoe_mix_" + std::to_string(hash(model)) + ".safetensors");
   save_parameters(path, model, {});
-  auto again = made<Recipe>();
+  auto again = made<Recipe>(gpt2);
   load_parameters(path, again);
   std::filesystem::remove(path);
   CHECK(hash(again) == hash(model));
   CHECK(loss_of(again).item() == loss_of(model).item());
+}
+
+template <class Recipe>
+void check_mix() {
+  for (const bool gpt2 : {false, true}) {
+    CAPTURE(gpt2);
+    check_mix<Recipe>(gpt2);
+  }
 }
 
 }  // namespace

@@ -73,6 +73,15 @@ TEST_CASE("linear maps, norms and embeddings are modules") {
   Draw d{Rng(1)};
   const T x = d.tensor({4, 3});
   expect_module<Linear<B>>([] { return Linear<B>(3, 2, Rng(1), true); }, [&](const auto& m) { return m(x); });
+  for (const NormKind kind : {NormKind::rms, NormKind::layer})
+    expect_module<Norm<B>>([&] { return Norm<B>(kind, 3, 1e-5); }, [&](const auto& m) { return m(x); });
+  for (const Activation activation : {Activation::silu, Activation::relu, Activation::gelu_tanh})
+    for (const bool gated : {false, true})
+      expect_module<FeedForward<B>>(
+          [&] {
+            return FeedForward<B>{gated ? Linear<B>(3, 5, Rng(1)) : Linear<B>(), Linear<B>(3, 5, Rng(2), true), Linear<B>(5, 3, Rng(3)), activation};
+          },
+          [&](const auto& m) { return m(x, {}); });
   expect_module<RmsNorm<B>>([] { return RmsNorm<B>(3); }, [&](const auto& m) { return m(x); });
   expect_module<LayerNorm<B>>([] { return LayerNorm<B>(3); }, [&](const auto& m) { return m(x); });
   expect_module<Embedding<B>>([] { return Embedding<B>(10, 3, Rng(1)); }, [](const auto& m) { return m.scores(m(ids)); });
@@ -113,6 +122,14 @@ TEST_CASE("whole models are modules: Llama, PMoE with two tasks, ModuleFormer wi
           return Llama::On<B>(c, Rng(1));
         },
         [](const auto& m) { return m(ids, {}).logits; });
+  expect_module<Llama::On<B>>(
+      [&] {
+        Llama::Config c;
+        static_cast<DecoderConfig&>(c) = DecoderConfig::gpt2();
+        c.vocabulary = 10, c.width = 6, c.layers = 2, c.heads = c.kv_heads = 2, c.hidden = 5, c.context = 5, c.tied = false;
+        return Llama::On<B>(c, Rng(1));
+      },
+      [](const auto& m) { return m(ids, {}).logits; }, 1e-5);
   Flow<B> flow;
   flow.prompt_first = Ids<B>({2}, {0, 0});
   flow.prompt_last = Ids<B>({2}, {2, 3});

@@ -1,6 +1,7 @@
 // Each fused operation against the composition it stands for, in double.
 #include <doctest/doctest.h>
 
+#include "cmoe/attention/biased_attention.hpp"
 #include "cmoe/attention/causal.hpp"
 #include "cmoe/attention/stickbreaking.hpp"
 #include "cmoe/moe/dispatch.hpp"
@@ -148,6 +149,36 @@ TEST_CASE("causal attention equals product, mask, softmax, product") {
             },
             {d.tensor({n, queries, h, size}), d.tensor({n, keys, groups, size}), d.tensor({n, keys, groups, size})});
     }
+}
+
+TEST_CASE("biased attention equals product, bias, mask, softmax, product") {
+  Draw d{Rng(5)};
+  for (const auto& [t, s, heads] : {std::array<Index, 3>{5, 5, 2}, {4, 7, 3}, {9, 2, 1}, {1, 6, 2}, {33, 70, 2}})
+    for (const bool ranged : {false, true}) {
+      const Index n = 2, size = 3, h = heads;
+      IdArray first, last;
+      if (ranged) first = IdArray({n}, {0, 1}), last = IdArray({n}, {static_cast<Id>(s - 1), static_cast<Id>(s)});
+      T hide({n, h, t, s}, 0.0);
+      for (Index i = 0; ranged && i < hide.size(); ++i)
+        if (const Index key = i % s, row = i / (h * t * s); key < first.data()[row] || key >= last.data()[row]) hide.data()[i] = -1e300;
+      agree([&](const auto& x) { return biased_attention(x[0], x[1], x[2], x[3], 0.6, first, last); },
+            [&](const auto& x) {
+              const T scores = matmul_batched(by_head(x[0], h), by_head(x[1], h), Form::nt) * 0.6 + x[3] + hide;
+              return swap_axes(matmul_batched(softmax(scores), by_head(x[2], h)), 1);
+            },
+            {d.tensor({n, t, h, size}), d.tensor({n, s, h, size}), d.tensor({n, s, h, size}), d.tensor({h, t, s})});
+    }
+  T q = d.tensor({2, 1, 1, 2});
+  q.want_gradient();
+  const T k = d.tensor({2, 3, 1, 2});
+  Tape<B> tape;
+  const T y = biased_attention(q, k, k, T(), 1, IdArray({2}, {3, 2}));
+  CHECK((y.values()[0] == 0 && y.values()[1] == 0 && y.values()[2] == doctest::Approx(k.values()[10])));
+  tape.backward(sum(y));
+  CHECK(q.grad().values()[0] == 0);
+  CHECK_THROWS_WITH_AS(biased_attention(q, k, k, T(), 1, IdArray({1}, {0})), "biased_attention: 1 ranges for 2 sequences", Error);
+  CHECK_THROWS_AS(biased_attention(q, d.tensor({2, 3, 2, 2}), k, T(), 1), Error);
+  CHECK_THROWS_WITH_AS(biased_attention(q, k, k, T({1, 3, 1}, 0.0), 1), "biased_attention: a bias (1,3,1) for queries (2,1,1,2) and keys (2,3,1,2)", Error);
 }
 
 TEST_CASE("a query without any key gives 0 and no gradient") {

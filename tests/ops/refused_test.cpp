@@ -1,6 +1,7 @@
 // Operands that are refused: ids outside their range, shapes that do not fit, and the words of the errors.
 #include <doctest/doctest.h>
 
+#include "cmoe/attention/biased_attention.hpp"
 #include "cmoe/attention/causal.hpp"
 #include "cmoe/attention/stickbreaking.hpp"
 #include "cmoe/moe/dispatch.hpp"
@@ -74,6 +75,12 @@ TEST_CASE("every operation that takes ids refuses those outside their range") {
   }
   SUBCASE("causal_attention, last") {
     validates(5, [&](Id id) { causal_attention(q, q, q, 1, IdArray(), IdArray({1}, {id})); });
+  }
+  SUBCASE("biased_attention, first") {
+    validates(5, [&](Id id) { biased_attention(q, q, q, T(), 1, IdArray({1}, {id})); });
+  }
+  SUBCASE("biased_attention, last") {
+    validates(5, [&](Id id) { biased_attention(q, q, q, T(), 1, IdArray(), IdArray({1}, {id})); });
   }
   SUBCASE("stickbreaking, first") {
     validates(5, [&](Id id) { stickbreaking_attention(q, q, q, 1, true, IdArray({1}, {id})); });

@@ -1,3 +1,4 @@
+#include "cmoe/attention/biased_attention.hpp"
 #include "cmoe/attention/causal.hpp"
 #include "cmoe/attention/stickbreaking.hpp"
 #include "cmoe/moe/dispatch.hpp"
@@ -34,6 +35,20 @@ std::vector<Line> attentions() {
        [](Draw& d) {
          const Attended a = attended(d);
          return Case{[=](const auto& x) { return causal_attention(x[0], x[1], x[2], 0.7, a.first, a.last); }, {a.q, a.k, a.v}};
+       }},
+      {"biased_attention", "biased_attention",
+       [](Draw& d) {
+         const Index n = 1 + d.few(), t = d.size(), s = d.some(), h = d.some(), size = d.some();
+         std::vector<Id> first, last;
+         for (Index i = 0; i < n; ++i) {
+           first.push_back(static_cast<Id>(d.rng.below(s + 1)));
+           last.push_back(static_cast<Id>(first.back() + d.rng.below(s + 1 - first.back())));
+         }
+         const bool ranged = d.rng.below(2) == 0, biased = d.rng.below(4) > 0;
+         const IdArray from = ranged ? IdArray({n}, first) : IdArray(), to = ranged ? IdArray({n}, last) : IdArray();
+         std::vector<T> inputs = {d.tensor({n, t, h, size}), d.tensor({n, s, h, size}), d.tensor({n, s, h, size})};
+         if (biased) inputs.push_back(d.tensor({h, t, s}));
+         return Case{[=](const auto& x) { return biased_attention(x[0], x[1], x[2], biased ? x[3] : T(), 0.7, from, to); }, inputs};
        }},
       {"stickbreaking_attention", "stickbreaking_attention out",
        [](Draw& d) {

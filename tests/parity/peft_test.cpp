@@ -18,9 +18,9 @@ struct Place {
 Place place_of(const std::string& file, const DecoderConfig& sizes) {
   if (file == "prompt_encoder.default.embedding.weight") return {"prefix.prompt.rows"};
   Place place;
-  for_each_llama_param(sizes, [&](const std::string& ours, const Shape&) {
+  for_each_decoder_param(sizes, [&](const std::string& ours, const Shape&) {
     if (!ours.ends_with(".base.weight")) return;
-    const std::string stored = llama_name(ours).name, module = "base_model.model." + stored.substr(0, stored.size() - 6);
+    const std::string stored = decoder_name(sizes, ours).name, module = "base_model.model." + stored.substr(0, stored.size() - 6);
     if (!file.starts_with(module)) return;
     const std::string rest = file.substr(module.size()), delta = ours.substr(0, ours.size() - 11) + "delta.";
     if (rest.starts_with("lora_A")) place = {delta + "block.a", true};

@@ -1,5 +1,6 @@
 cmoe_test(attention_parity parity parity/stickbreaking_test.cpp)
 cmoe_test(llama_parity parity parity/llama_test.cpp parity/stories_test.cpp)
+cmoe_test(t5_parity parity parity/t5_test.cpp)
 cmoe_test(gguf_parity parity parity/gguf_test.cpp)
 cmoe_test(smollm2_parity parity parity/smollm2_test.cpp)
 cmoe_test(optimizer_parity parity parity/adamw_test.cpp)

@@ -8,11 +8,11 @@ expect_error 2 "--task-steps" -- learn --method pmoe --out x --task-steps 0
 expect_error 1 "'nothing' is unknown; there are pmoe" -- learn --method nothing --out x
 expect_error 1 "none.bin" -- generate --model none.bin --tokenizer none.tok --prompt a
 head -c 40 /dev/zero >short.gguf
-mkdir -p no-weights gpt && echo '{"model_type": "gpt2"}' >gpt/config.json
+mkdir -p no-weights bert && echo '{"model_type": "bert"}' >bert/config.json
 echo '{"model_type": "llama", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 8}' >no-weights/config.json
 expect_error 1 "not a GGUF file" -- generate --model short.gguf --prompt a
 expect_error 1 "none.gguf" -- inspect none.gguf
-expect_error 1 "'model_type' is gpt2" -- generate --model gpt --prompt a
+expect_error 1 "'model_type' is bert" -- generate --model bert --prompt a
 expect_error 1 "neither model.safetensors nor" -- generate --model no-weights --prompt a
 expect_error 1 "neither 'builtin' nor" -- generate --model some.pt --tokenizer x --prompt a
 expect_error 1 "none" -- learn --method seqft --stream none --out x

@@ -30,10 +30,12 @@ Tensor<B> causal_attention(const Tensor<B>& q, const Tensor<B>& k, const Tensor<
   });
 }
 
-// The attention of the Llama family: rotary positions on queries and keys, softmax weights, scale 1/√D.
+// The attention of the Llama family: rotary positions on queries and keys, softmax weights, scale 1/√D. Without the table it is that of
+// GPT-2, whose positions are added to the embeddings.
 struct Causal {
   struct Config {
-    Index context = 0;  // positions in the rotary table
+    Index context = 0;   // positions in the rotary table
+    bool rotates = true;
     double rotary_base = 10000;
     RotaryLayout rotary_layout = RotaryLayout::halves;
     RotaryScaling rotary_scaling = {};
@@ -46,9 +48,11 @@ struct Causal {
 
     On() = default;
     On(const Config& config, Index head_size)
-        : table(config.context, head_size, config.rotary_base, config.rotary_scaling), layout(config.rotary_layout) {}
+        : layout(config.rotary_layout) {
+      if (config.rotates) table = RotaryTable<B>(config.context, head_size, config.rotary_base, config.rotary_scaling);
+    }
 
-    Tensor<B> positions(const Tensor<B>& x, Index start) const { return rotary(x, table, layout, start); }
+    Tensor<B> positions(const Tensor<B>& x, Index start) const { return table.cosine ? rotary(x, table, layout, start) : x; }
     Tensor<B> operator()(const Tensor<B>& q, const Tensor<B>& k, const Tensor<B>& v, const Flow<B>& flow) const {
       return causal_attention(q, k, v, 1 / std::sqrt(static_cast<double>(q.shape()[3])), flow.first, flow.last);
     }

@@ -30,7 +30,7 @@ struct DaptConfig {
 // L = L_LM + λ mean_i KL(ā_i ‖ a(pseudo-samples of i)) − w log a_t(batch).                                        spec/dapt.md sections 3-5
 // ā_i is the mean attention on task i's held-out items when it was learnt, with 0 for later tasks. The KL evaluates embeddings,
 // pool, projection and keys only, so it costs no pass through the model.
-// Recipe: Dapt or another Adapted model whose gate reads the embeddings and scores by KeyAttention.
+// Recipe: Dapt, DaptT5 or another whose gate reads the embeddings and scores by KeyAttention.
 template <class B, class Recipe = Dapt>
 class DaptLearner {
   using Model = typename Recipe::template On<B>;

@@ -8,10 +8,13 @@ namespace cmoe {
 
 using TaskLora = Adapted<Shallow<NoDelta>, Deep<Mixture<LoRA>>>;
 
-template <class B>
+// Recipe: TaskLora or another whose deltas are one a task and whose gates are given.
+template <class B, class Recipe = TaskLora>
 class PerTask {
+  using Model = typename Recipe::template On<B>;
+
  public:
-  PerTask(TaskLora::On<B> model, const Rng& rng) : model_(std::move(model)), rng_(rng) {}
+  PerTask(Model model, const Rng& rng) : model_(std::move(model)), rng_(rng) {}
 
   void before_task(Index task, const EncodedTask&) {
     freeze(model_);
@@ -29,11 +32,11 @@ class PerTask {
     return flow;
   }
   Tensor<B> gates(const Batch<B>&) const { return {}; }
-  const TaskLora::On<B>& model() const { return model_; }
-  TaskLora::On<B>& model() { return model_; }
+  const Model& model() const { return model_; }
+  Model& model() { return model_; }
 
  private:
-  TaskLora::On<B> model_;
+  Model model_;
   Rng rng_;
   Index experts_ = 0;
 };

@@ -3,7 +3,7 @@
 
 #include "cmoe/continual/learner.hpp"
 #include "cmoe/models/generate.hpp"
-#include "cmoe/models/llama.hpp"
+#include "cmoe/models/adapted.hpp"
 
 namespace cmoe {
 
@@ -38,10 +38,11 @@ std::vector<Sequence> pseudo_prompts(const Model& backbone, const std::vector<Se
                                      const Rng& rng) {
   const std::vector<Sequence> prompts = detail::prompt_items(items);
   check(!prompts.empty(), ErrorKind::misuse, "pseudo-samples: none of ", items.size(), " items has a prompt of two ids");
-  LoraLlama::Config sizes;
-  static_cast<DecoderConfig&>(sizes) = backbone.config;
+  using Writer = typename Model::template WithDelta<Single<LoRA>>;
+  typename Writer::Config sizes;
+  static_cast<typename Model::Sizes&>(sizes) = backbone.config;
   sizes.deep = {.rank = config.rank, .alpha = config.alpha};
-  LoraLlama::On<B> writer(sizes, rng.fork("writer"), Pretrained::unfilled);
+  typename Writer::template On<B> writer(sizes, rng.fork("writer"), Pretrained::unfilled);
   share_parameters(backbone, writer);
   freeze(writer);
   writer.add_task(rng.fork("deltas"));

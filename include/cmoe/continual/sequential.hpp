@@ -41,7 +41,7 @@ class Sequential {
   Model& model() { return model_; }
 
  private:
-  static constexpr bool has_deltas = !std::is_same_v<Model, Llama::On<B>>;
+  static constexpr bool has_deltas = !std::is_same_v<Model, typename Model::template WithDelta<NoDelta>::template On<B>>;
   Model model_;
   Rng rng_;
   ReplayMemory memory_;

@@ -70,6 +70,7 @@ inline TokenizerArrays byte_arrays() {
 namespace detail {
 
 inline void set_decoder(const DecoderConfig& c, GgufWriter& to) {
+  check(c.positions == Positions::rotary, ErrorKind::config, "gguf: architecture gpt2 is read but not written; write a Hugging Face folder");
   check(!(c.qkv_bias && c.head_norm), ErrorKind::config, "gguf: no architecture has both a bias and a norm of queries and keys");
   const std::string arch = c.qkv_bias ? "qwen2" : c.head_norm ? "qwen3" : "llama";
   const auto count = [&](const char* key, Index n) { to.set(arch + "." + key, static_cast<std::uint32_t>(n)); };
@@ -132,7 +133,7 @@ void set_decoder(const Llama::On<B>& model, GgufStorage type, GgufWriter& to) {
   if (type == GgufStorage::q8_0) to.set("general.quantization_version", std::uint32_t{2});
   const bool adjacent_file = !c.qkv_bias && !c.head_norm;  // of architecture llama
   for_each_param(model, [&](const std::string& ours, const Param<B>& p) {
-    const StoredName stored = llama_name(ours, Naming::gguf);
+    const StoredName stored = decoder_name(c, ours, Naming::gguf);
     const Shape shape = stored.shape(p.shape());
     const GgufStorage own = shape.rank() == 1 ? GgufStorage::f32 : type == GgufStorage::q8_0 && shape[-1] % 32 != 0 ? GgufStorage::f16 : type;
     to.add(stored.name, own, shape, [&p, ours, stored, &c, adjacent_file] { return detail::gguf_values(p, ours, stored, c, adjacent_file); });

@@ -1,4 +1,4 @@
-// Decoders in GGUF files: architectures llama, qwen2 and qwen3.
+// Decoders in GGUF files: architectures llama, qwen2, qwen3 and gpt2.
 #pragma once
 
 #include "cmoe/io/gguf.hpp"
@@ -10,7 +10,8 @@ namespace cmoe {
 // Read, with ARCH. in front: embedding_length, block_count, attention.head_count, attention.head_count_kv, attention.key_length,
 //   attention.value_length, feed_forward_length, context_length, attention.layer_norm_rms_epsilon, rope.freq_base,
 //   rope.dimension_count, rope.scaling.type (none, linear), rope.scaling.factor, rope.scale_linear; the vocabulary's size is that of
-//   token_embd.weight, and rope_freqs.weight holds the divisors of Llama 3.1's rotary scaling.
+//   token_embd.weight, and rope_freqs.weight holds the divisors of Llama 3.1's rotary scaling. Of gpt2 attention.layer_norm_epsilon, and
+//   no rope key.
 // Refused unless they change nothing: expert_count, expert_used_count, attention.sliding_window, attention.clamp_kqv,
 //   attention.max_alibi_bias, attention.scale, attention.causal, use_parallel_residual, logit_scale, residual_scale, embedding_scale,
 //   attn_logit_softcapping, final_logit_softcapping, rope.scaling.attn_factor.
@@ -19,8 +20,9 @@ namespace cmoe {
 inline DecoderConfig gguf_decoder_config(const Gguf& file, Index most_context = usual_context) {
   const std::string& name = file.name();
   const auto arch = file.required<std::string>("general.architecture");
-  check(arch == "llama" || arch == "qwen2" || arch == "qwen3", ErrorKind::format, name, ": 'general.architecture' is ", printable(arch),
-        "; llama, qwen2 and qwen3 are read");
+  const bool gpt2 = arch == "gpt2";
+  check(arch == "llama" || arch == "qwen2" || arch == "qwen3" || gpt2, ErrorKind::format, name, ": 'general.architecture' is ", printable(arch),
+        "; llama, qwen2, qwen3 and gpt2 are read");
   const auto size = [&](const char* key, std::optional<Index> otherwise = {}) {
     const auto found = file.optional<Index>(arch + "." + key);
     check(found || otherwise, ErrorKind::format, name, ": '", arch, ".", key, "' is missing");
@@ -33,7 +35,7 @@ inline DecoderConfig gguf_decoder_config(const Gguf& file, Index most_context = 
     check(x > 0 && std::isfinite(x), ErrorKind::format, name, ": '", arch, ".", key, "' is ", x, ", it must be positive");
     return x;
   };
-  DecoderConfig c;
+  DecoderConfig c = gpt2 ? DecoderConfig::gpt2() : DecoderConfig();
   const GgufTensor& embedding = file.at("token_embd.weight");
   check(embedding.shape.rank() == 2, ErrorKind::format, name, ": tensor 'token_embd.weight' is ", embedding.shape, ", no matrix");
   c.vocabulary = embedding.shape[0];
@@ -45,9 +47,8 @@ inline DecoderConfig gguf_decoder_config(const Gguf& file, Index most_context = 
         " is not a multiple of ", c.heads, " heads");
   c.head_size = size("attention.key_length", std::max<Index>(1, c.width / c.heads));
   c.hidden = size("feed_forward_length");
-  c.context = std::min(size("context_length"), most_context);
-  c.norm_epsilon = number("attention.layer_norm_rms_epsilon", 1e-5);
-  c.rotary_base = number("rope.freq_base", 10000);
+  c.context = gpt2 ? size("context_length") : std::min(size("context_length"), most_context);
+  c.norm_epsilon = number(gpt2 ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 1e-5);
   c.tied = file.find("output.weight") == nullptr;
   c.qkv_bias = arch == "qwen2";
   c.head_norm = arch == "qwen3";
@@ -56,10 +57,9 @@ inline DecoderConfig gguf_decoder_config(const Gguf& file, Index most_context = 
     check(n == wanted, ErrorKind::format, name, ": '", arch, ".", key, "' is ", n, ", heads have size ", wanted);
   };
   equal("attention.value_length", c.head_size);
-  equal("rope.dimension_count", c.head_size);
   check(c.heads % c.kv_heads == 0, ErrorKind::format, name, ": ", c.heads, " heads do not share ", c.kv_heads, " key heads evenly");
-  check(c.head_size % 2 == 0 && c.heads * c.head_size < Index{1} << 31, ErrorKind::format, name, ": ", c.heads, " heads of size ", c.head_size,
-        " make no sense");
+  check((gpt2 || c.head_size % 2 == 0) && c.heads * c.head_size < Index{1} << 31, ErrorKind::format, name, ": ", c.heads, " heads of size ",
+        c.head_size, " make no sense");
 
   const auto plain = [&](const char* key, double value) {  // a number or a bool that changes nothing
     const auto found = file.metadata().find(arch + "." + key);
@@ -75,6 +75,13 @@ inline DecoderConfig gguf_decoder_config(const Gguf& file, Index most_context = 
     plain(key, 0);
   for (const char* key : {"attention.causal", "logit_scale", "residual_scale", "embedding_scale", "rope.scaling.attn_factor"}) plain(key, 1);
 
+  if (gpt2) {
+    check(c.kv_heads == c.heads && c.heads * c.head_size == c.width, ErrorKind::format, name, ": ", c.heads, " heads of size ", c.head_size, " and ",
+          c.kv_heads, " key heads for width ", c.width, ", which gpt2 does not have");
+    return c;
+  }
+  c.rotary_base = number("rope.freq_base", 10000);
+  equal("rope.dimension_count", c.head_size);
   RotaryScaling& scaling = c.rotary_scaling;
   const auto type = file.optional<std::string>(arch + ".rope.scaling.type").value_or("none");
   check(type == "none" || type == "linear", ErrorKind::format, name, ": '", arch, ".rope.scaling.type' is ", printable(type),
@@ -124,7 +131,7 @@ Llama::On<B> make_llama(const Gguf& file, Index most_context = usual_context, We
     };
   std::vector<std::string> names;
   for (const GgufTensor& tensor : file.tensors())
-    if (tensor.name != "rope_freqs.weight") names.push_back(tensor.name);
+    if (tensor.name != "rope_freqs.weight" || config.positions == Positions::learned) names.push_back(tensor.name);
   return make_llama<B>(config, source, names, Naming::gguf, file.required<std::string>("general.architecture") == "llama");
 }
 

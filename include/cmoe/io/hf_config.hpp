@@ -9,7 +9,7 @@ namespace cmoe {
 // Positions that readers prepare at most unless they are asked for more: models say 131072 and more, few sequences need them.
 inline constexpr Index usual_context = 32768;
 
-// Model types: llama, mistral without a sliding window, qwen2, qwen3.
+// Model types: llama, mistral without a sliding window, qwen2, qwen3; and gpt2, below.
 //
 // Read: vocab_size, hidden_size, num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, intermediate_size,
 //   max_position_embeddings, rms_norm_eps, tie_word_embeddings, rope_theta, rope_scaling, rope_parameters (types default, linear,
@@ -19,9 +19,12 @@ inline constexpr Index usual_context = 32768;
 //   rope_interleaved, no_rope_layers, attn_logit_softcapping, final_logit_softcapping, logit_scale, logits_scaling,
 //   embedding_multiplier, residual_multiplier, attention_multiplier, query_pre_attn_scalar, use_qk_norm, qk_layernorm, num_experts,
 //   num_local_experts, is_encoder_decoder, add_cross_attention, pruned_heads.
+// Of gpt2, read: vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, layer_norm_epsilon, tie_word_embeddings. Refused unless they
+//   say what the decoder computes anyway: activation_function (gelu_new), scale_attn_weights, scale_attn_by_inverse_layer_idx,
+//   add_cross_attention, is_encoder_decoder, quantization_config, pruned_heads.
 // Passed over: every other key. Those that the model types have say nothing about the computation: architectures, dtype, torch_dtype,
 //   use_cache, initializer_range, attention_dropout, pretraining_tp, max_window_layers, ids of special tokens, output_*,
-//   transformers_version.
+//   transformers_version; of gpt2 also reorder_and_upcast_attn, *_pdrop, summary_*.
 namespace detail {
 
 // The key is absent, null, or one of the values that change nothing.
@@ -90,13 +93,34 @@ inline void refuse_other_mathematics(const Json& json, const std::string& type, 
         " positions, which this decoder does not compute");
 }
 
+inline DecoderConfig hf_gpt2_config(const Json& json, const std::string& name) {
+  DecoderConfig c = DecoderConfig::gpt2();
+  c.vocabulary = model_size(json, "vocab_size", name);
+  c.width = model_size(json, "n_embd", name);
+  c.layers = model_size(json, "n_layer", name);
+  c.heads = c.kv_heads = model_size(json, "n_head", name);
+  c.hidden = model_size(json, "n_inner", name, 4 * c.width);
+  c.context = model_size(json, "n_positions", name);
+  c.norm_epsilon = optional<double>(json, "layer_norm_epsilon", name).value_or(1e-5);
+  c.tied = optional<bool>(json, "tie_word_embeddings", name).value_or(true);
+  check(c.norm_epsilon > 0 && c.norm_epsilon < 1, ErrorKind::format, name, ": 'layer_norm_epsilon' is ", c.norm_epsilon);
+  check(c.width % c.heads == 0, ErrorKind::format, name, ": 'n_embd' ", c.width, " is not a multiple of ", c.heads, " heads");
+  expect_plain(json, "activation_function", {"gelu_new", "gelu_pytorch_tanh"}, name);
+  expect_plain(json, "scale_attn_weights", {true}, name);
+  for (const char* key : {"scale_attn_by_inverse_layer_idx", "add_cross_attention", "is_encoder_decoder"}) expect_plain(json, key, {false}, name);
+  expect_plain(json, "quantization_config", {}, name);
+  expect_plain(json, "pruned_heads", {Json::object()}, name);
+  return c;
+}
+
 }  // namespace detail
 
 // `name` is how messages call the file. throws Error (format) naming the key and its value
 inline DecoderConfig hf_decoder_config(const Json& json, const std::string& name) {
   const auto type = required<std::string>(json, "model_type", name);
+  if (type == "gpt2") return detail::hf_gpt2_config(json, name);
   const bool llama = type == "llama", mistral = type == "mistral", qwen = type == "qwen2" || type == "qwen3";
-  check(llama || mistral || qwen, ErrorKind::format, name, ": 'model_type' is ", printable(type), "; llama, mistral, qwen2 and qwen3 are read");
+  check(llama || mistral || qwen, ErrorKind::format, name, ": 'model_type' is ", printable(type), "; llama, mistral, qwen2, qwen3 and gpt2 are read");
   const auto size = [&](const char* key, std::optional<Index> otherwise = {}) { return detail::model_size(json, key, name, otherwise); };
   DecoderConfig c;
   c.vocabulary = size("vocab_size");
@@ -137,8 +161,24 @@ inline DecoderConfig hf_decoder_config(const Json& json, const std::string& name
   return c;
 }
 
+namespace detail {
+
+inline OrderedJson hf_gpt2_config_json(const DecoderConfig& c) {
+  check(c.norm == NormKind::layer && c.activation == Activation::gelu_tanh && !c.gated && c.bias && !c.head_norm && c.kv_heads == c.heads &&
+            c.heads * c.head() == c.width,
+        ErrorKind::config, "config.json: no model type has learned positions with other norms, maps or heads than GPT-2's");
+  return {{"architectures", {"GPT2LMHeadModel"}}, {"model_type", "gpt2"}, {"vocab_size", c.vocabulary}, {"n_embd", c.width},
+          {"n_layer", c.layers}, {"n_head", c.heads}, {"n_inner", c.hidden}, {"n_positions", c.context}, {"activation_function", "gelu_new"},
+          {"layer_norm_epsilon", c.norm_epsilon}, {"scale_attn_weights", true}, {"tie_word_embeddings", c.tied}};
+}
+
+}  // namespace detail
+
 // The same back, as transformers reads it. throws Error (config) for what no model type has
 inline OrderedJson hf_config_json(const DecoderConfig& c) {
+  if (c.positions == Positions::learned) return detail::hf_gpt2_config_json(c);
+  check(c.norm == NormKind::rms && c.activation == Activation::silu && c.gated && !c.bias, ErrorKind::config,
+        "config.json: no model type has rotary positions with other norms and maps than Llama's");
   check(!(c.qkv_bias && c.head_norm), ErrorKind::config, "config.json: no model type has both a bias and a norm of queries and keys");
   check(c.rotary_scaling.kind != RotaryScaling::Kind::listed, ErrorKind::config, "config.json: no key holds a list of rotary divisors");
   const std::string type = c.qkv_bias ? "qwen2" : c.head_norm ? "qwen3" : "llama";

@@ -103,7 +103,7 @@ TensorSource<Real> tensor_source(const TensorFolder& folder) {
 inline DecoderConfig read_hf_config(const Path& folder, Index most_context = usual_context) {
   const Path config = folder / "config.json";
   DecoderConfig c = hf_decoder_config(read_json(config), config.string());
-  c.context = std::min(c.context, most_context);
+  if (c.positions == Positions::rotary) c.context = std::min(c.context, most_context);
   return c;
 }
 
@@ -118,24 +118,34 @@ inline SpecialIds read_hf_special_ids(const Path& folder) {
   return ids;
 }
 
-// A plain decoder out of a folder; of the positions that the model allows, `most_context` are prepared. Buffers of old files
-// (rotary_emb.inv_freq) and an lm_head.weight that the configuration ties to the embedding are passed over.
+// A plain decoder out of a folder; of the positions that the model allows, `most_context` are prepared, or all if they are learned.
+// Buffers of old files (rotary_emb.inv_freq, attn.bias and attn.masked_bias) and an lm_head.weight that the configuration ties to the
+// embedding are passed over. GPT-2's tensors may lack "transformer." in front.
 // throws Error (file), (format) naming the file, the key or the tensor with its shapes, (numeric) for NaN and infinity
 template <class B>
 Llama::On<B> read_hf_llama(const Path& folder, Index most_context = usual_context, Weights weights = Weights::unpacked) {
   const DecoderConfig config = read_hf_config(folder, most_context);
   const auto tensors = std::make_shared<const TensorFolder>(folder);
-  std::vector<std::string> names;
-  for (const std::string& name : tensors->names())
-    if (!name.ends_with(".rotary_emb.inv_freq") && !(config.tied && name == "lm_head.weight")) names.push_back(name);
-  TensorSource<typename B::Scalar> source = tensor_source<typename B::Scalar>(*tensors);
+  const std::string prefix = "transformer.";
+  const bool bare = config.positions == Positions::learned && tensors->find(prefix + "wte.weight") == nullptr;
+  const auto stored = [&](const std::string& name) { return bare && name.starts_with(prefix) ? name.substr(prefix.size()) : name; };
+  const TensorSource<typename B::Scalar> plain = tensor_source<typename B::Scalar>(*tensors);
+  TensorSource<typename B::Scalar> source = plain;
+  source.shape = [&](const std::string& name) { return plain.shape(stored(name)); };
+  source.read = [&](const std::string& name, Index first, Index last, auto out) { plain.read(stored(name), first, last, out); };
   if (weights == Weights::stored)
     source.stored = [&](const std::string& name) -> std::optional<StoredMatrix> {
-      const StoredTensor& found = *tensors->find(name);
+      const StoredTensor& found = *tensors->find(stored(name));
       const BlockType* type = found.dtype == DType::f16 ? block_type(1) : found.dtype == DType::bf16 ? block_type(30) : nullptr;
       if (type == nullptr) return std::nullopt;
       return StoredMatrix(*type, found.shape.rows(), found.shape.cols(), found.bytes, tensors);
     };
+  std::vector<std::string> names;
+  for (const std::string& name : tensors->names()) {
+    const bool buffer = config.positions == Positions::learned ? name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")
+                                                               : name.ends_with(".rotary_emb.inv_freq");
+    if (!buffer && !(config.tied && name == "lm_head.weight")) names.push_back(bare && name != "lm_head.weight" ? prefix + name : name);
+  }
   return make_llama<B>(config, source, names);
 }
 
@@ -154,21 +164,9 @@ void write_hf_llama(const Path& folder, const Llama::On<B>& model, const Special
   SafeTensorsWriter writer;
   writer.metadata = metadata;
   writer.metadata["format"] = "pt";
-  for_each_param(model, [&](const std::string& ours, const Param<B>& p) {
-    const StoredName stored = llama_name(ours);
-    const Shape shape = stored.shape(p.shape());
-    const auto values = p.values();
-    std::vector<float> all(values.begin(), values.end());
-    if (stored.transposed) all = transposed<float>(all, p.shape()[0], p.shape()[1]);
-    if (model.config.rotary_layout == RotaryLayout::adjacent && detail::rotated(ours)) {
-      std::vector<float> moved(all.size());
-      const Index rows = p.shape()[-1], cols = static_cast<Index>(all.size()) / rows;
-      for (Index r = 0; r < rows; ++r)
-        std::copy_n(all.begin() + r * cols, cols, moved.begin() + row_in_halves(r, model.config.head()) * cols);
-      all = std::move(moved);
-    }
-    if (dtype == DType::f32) writer.add(stored.name, shape, std::span<const float>(all));
-    else writer.add_rounded(stored.name, dtype, shape, all);
+  for_each_stored(model, Naming::hugging_face, true, [&](const std::string& name, const Shape& shape, std::span<const float> values) {
+    if (dtype == DType::f32) writer.add(name, shape, values);
+    else writer.add_rounded(name, dtype, shape, values);
   });
   write_folder_atomically(folder, [&](const Path& draft) {
     writer.save(draft / "model.safetensors");

@@ -1,14 +1,15 @@
-// Stored tensors into a decoder of the Llama family: every shape is checked before the model is made.
+// Stored tensors into a plain decoder: every shape is checked before the model is made.
 #pragma once
 
 #include <array>
 #include <bit>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "cmoe/core/parallel.hpp"
 #include "cmoe/io/llama2c.hpp"
-#include "cmoe/io/llama_names.hpp"
+#include "cmoe/io/decoder_names.hpp"
 #include "cmoe/io/utf8.hpp"
 #include "cmoe/models/llama.hpp"
 
@@ -70,15 +71,20 @@ void check_finite(const TensorSource<Real>& source, const std::string& tensor, I
 template <class B, class Real = typename B::Scalar>
 void fill_stored(Param<B>& p, const TensorSource<Real>& source, const StoredName& stored, Index adjacent_head, std::vector<Real>& turned) {
   constexpr Index block_rows = 32;
-  const Shape shape = stored.shape(p.shape());
-  const Index rows = shape.rows(), cols = shape.cols();
+  const Shape shape = stored.transposed ? Shape{p.shape()[1], p.shape()[0]} : p.shape();  // of our part
+  const Index rows = shape.rows(), cols = shape.cols(), whole = stored.transposed ? cols : stored.parts * cols;
+  const Index first_row = stored.transposed ? stored.part * rows : 0, first_col = stored.transposed ? 0 : stored.part * cols;
   const auto place = [&](Index row) { return adjacent_head > 0 ? row_in_halves(row, adjacent_head) : row; };
   if (stored.transposed) turned.resize(std::max(turned.size(), static_cast<std::size_t>(shape.size())));
   parallel_for(rows, block_rows, [&](Index first, Index last) {
     const Index count = last - first;
-    std::vector<Real> block(static_cast<std::size_t>(count * cols));
-    source.read(stored.name, first, last, std::span(block));
-    check_finite<Real>(source, stored.name, first, block, cols);
+    std::vector<Real> block(static_cast<std::size_t>(count * whole));
+    source.read(stored.name, first_row + first, first_row + last, std::span(block));
+    check_finite<Real>(source, stored.name, first_row + first, block, whole);
+    if (whole != cols) {
+      for (Index r = 0; r < count; ++r) std::copy_n(block.begin() + r * whole + first_col, cols, block.begin() + r * cols);
+      block.resize(static_cast<std::size_t>(count * cols));
+    }
     if (stored.transposed) {
       std::array<Index, block_rows> places{};
       for (Index r = 0; r < count; ++r) places[static_cast<std::size_t>(r)] = place(first + r);
@@ -118,7 +124,72 @@ inline bool rotated(const std::string& ours) {
   return ours.find("mix.query.base") != std::string::npos || ours.find("mix.key.base") != std::string::npos;
 }
 
+// What a model wants of a source, checked before the model is made. Both throw Error (format).
+template <class Real>
+class WantedTensors {
+ public:
+  explicit WantedTensors(const TensorSource<Real>& source) : source_(source) {}
+
+  // The tensor is there and has the shape.
+  void expect(const std::string& tensor, const Shape& shape) {
+    const auto found = source_.shape(tensor);
+    check(found.has_value(), ErrorKind::format, source_.name, ": no tensor '", tensor, "'");
+    check(*found == shape, ErrorKind::format, source_.name, ": tensor '", tensor, "' is ", *found, ", expected ", shape);
+    names_.push_back(tensor);  // one of several parts stands there several times
+  }
+  // All of `tensors` were expected.
+  void nothing_else(const std::vector<std::string>& tensors) {
+    std::sort(names_.begin(), names_.end());
+    for (const std::string& name : tensors)
+      check(std::binary_search(names_.begin(), names_.end(), name), ErrorKind::format, source_.name, ": tensor '", printable(name),
+            "' has no place in a model of these sizes");
+  }
+
+ private:
+  const TensorSource<Real>& source_;
+  std::vector<std::string> names_;
+};
+
 }  // namespace detail
+
+// Puts the values of a parameter, or gradients by them, where the file's tensor has them: the other way of reading. `whole` is the
+// file's tensor, made by its first part.
+template <class Real>
+void put_stored(const StoredName& stored, const Shape& ours, std::span<const Real> values, std::vector<Real>& whole) {
+  const Index rows = ours.rows(), cols = ours.cols();
+  whole.resize(static_cast<std::size_t>(stored.parts * rows * cols));
+  if (stored.transposed) {
+    const std::vector<Real> turned = transposed<Real>(values, rows, cols);
+    std::copy(turned.begin(), turned.end(), whole.begin() + stored.part * rows * cols);
+  } else {
+    for (Index r = 0; r < rows; ++r) std::copy_n(values.begin() + r * cols, cols, whole.begin() + (r * stored.parts + stored.part) * cols);
+  }
+}
+
+// f(name, shape, values) for every tensor of a file that holds the decoder, in F32. Queries and keys that rotate adjacent pairs are
+// put in halves if the caller says so.
+template <class B, class F>
+void for_each_stored(const Llama::On<B>& model, Naming naming, bool to_halves, F&& f) {
+  std::map<std::string, std::vector<float>> unfinished;  // tensors of several parts, which come in order
+  const bool moves = to_halves && model.config.positions == Positions::rotary && model.config.rotary_layout == RotaryLayout::adjacent;
+  for_each_param(model, [&](const std::string& ours, const Param<B>& p) {
+    const StoredName stored = decoder_name(model.config, ours, naming);
+    const auto values = p.values();
+    const std::vector<float> single(values.begin(), values.end());
+    std::vector<float>& all = unfinished[stored.name];
+    put_stored<float>(stored, p.shape(), single, all);
+    if (stored.part + 1 < stored.parts) return;
+    if (moves && detail::rotated(ours)) {
+      std::vector<float> moved(all.size());
+      const Index rows = p.shape()[-1], cols = static_cast<Index>(all.size()) / rows;
+      for (Index r = 0; r < rows; ++r)
+        std::copy_n(all.begin() + r * cols, cols, moved.begin() + row_in_halves(r, model.config.head()) * cols);
+      all = std::move(moved);
+    }
+    f(stored.name, stored.shape(p.shape()), std::span<const float>(all));
+    unfinished.erase(stored.name);
+  });
+}
 
 // Fills a plain decoder. Rows of queries and keys stored in adjacent pairs are brought into halves if `adjacent` says so.
 // throws Error (format) for a tensor that is missing or of another shape, (numeric) for NaN and infinity
@@ -127,13 +198,14 @@ void load_llama(Llama::On<B>& model, const TensorSource<typename B::Scalar>& sou
                 bool adjacent = false) {
   std::vector<typename B::Scalar> turned;
   for_each_param(model, [&](const std::string& ours, Param<B>& p) {
-    const StoredName stored = llama_name(ours, naming);
+    const StoredName stored = decoder_name(model.config, ours, naming);
     const Shape wanted = stored.shape(p.shape());
     const auto found = source.shape(stored.name);
     check(found.has_value(), ErrorKind::format, source.name, ": no tensor '", stored.name, "'");
     check(*found == wanted, ErrorKind::format, source.name, ": tensor '", stored.name, "' is ", *found, ", expected ", wanted);
     const Index adjacent_head = adjacent && detail::rotated(ours) ? model.config.head() : 0;
-    if (!detail::keep_stored(p, source, stored, adjacent_head)) detail::fill_stored(p, source, stored, adjacent_head, turned);
+    const bool whole = stored.parts == 1 && (stored.transposed || ours == "embedding.weight");  // as products and look-ups read it
+    if (!whole || !detail::keep_stored(p, source, stored, adjacent_head)) detail::fill_stored(p, source, stored, adjacent_head, turned);
   });
 }
 
@@ -142,18 +214,12 @@ void load_llama(Llama::On<B>& model, const TensorSource<typename B::Scalar>& sou
 template <class B>
 Llama::On<B> make_llama(const DecoderConfig& sizes, const TensorSource<typename B::Scalar>& source, const std::vector<std::string>& tensors,
                         Naming naming = Naming::hugging_face, bool adjacent = false) {
-  std::vector<std::string> wanted;
-  for_each_llama_param(sizes, [&](const std::string& ours, const Shape& shape) {
-    const StoredName stored = llama_name(ours, naming);
-    const auto found = source.shape(stored.name);
-    check(found.has_value(), ErrorKind::format, source.name, ": no tensor '", stored.name, "'");
-    check(*found == stored.shape(shape), ErrorKind::format, source.name, ": tensor '", stored.name, "' is ", *found, ", expected ", stored.shape(shape));
-    wanted.push_back(stored.name);
+  detail::WantedTensors wanted(source);
+  for_each_decoder_param(sizes, [&](const std::string& ours, const Shape& shape) {
+    const StoredName stored = decoder_name(sizes, ours, naming);
+    wanted.expect(stored.name, stored.shape(shape));
   });
-  std::sort(wanted.begin(), wanted.end());
-  for (const std::string& name : tensors)
-    check(std::binary_search(wanted.begin(), wanted.end(), name), ErrorKind::format, source.name, ": tensor '", printable(name),
-          "' has no place in a decoder of these sizes");
+  wanted.nothing_else(tensors);
   Llama::Config config;
   static_cast<DecoderConfig&>(config) = sizes;
   Llama::On<B> model(config, Rng(0), Pretrained::unfilled);

@@ -42,14 +42,21 @@ struct LinearModule {
   Index layer, in, out;
 };
 
+// What transformers calls the map of one of our parameters LAYER.base.weight. throws Error (config) for GPT-2, which joins maps
+inline std::string module_name(const DecoderConfig& sizes, const std::string& ours) {
+  check(sizes.positions == Positions::rotary, ErrorKind::config, "peft: adapters are read and written for decoders with rotary positions; GPT-2 joins ",
+        "queries, keys and values in one map, which ours are not");
+  std::string name = decoder_name(sizes, ours).name;
+  name.resize(name.size() - std::string_view(".weight").size());
+  return name;
+}
+
 // The linear maps in a decoder's blocks under the names of transformers.
 inline std::vector<LinearModule> linear_modules(const DecoderConfig& sizes) {
   std::vector<LinearModule> modules;
-  for_each_llama_param(sizes, [&](const std::string& ours, const Shape& shape) {
+  for_each_decoder_param(sizes, [&](const std::string& ours, const Shape& shape) {
     if (!ours.ends_with(".base.weight")) return;
-    std::string name = llama_name(ours).name;
-    name.resize(name.size() - std::string_view(".weight").size());
-    modules.push_back({name, std::stoll(ours.substr(7)), shape[0], shape[1]});  // behind "layers."
+    modules.push_back({module_name(sizes, ours), std::stoll(ours.substr(7)), shape[0], shape[1]});  // behind "layers."
   });
   return modules;
 }

@@ -17,9 +17,7 @@ void for_each_module(Model& model, F&& f) {
   const auto walk = [&](auto& block) {
     const std::string at = "layers." + std::to_string(layer++) + ".";
     const auto one = [&](const char* part, const char* name, auto& map) {
-      std::string module = llama_name(at + part + "." + name + ".base.weight").name;
-      module.resize(module.size() - std::string_view(".weight").size());
-      f(module, name, map);
+      f(module_name(model.config, at + part + "." + name + ".base.weight"), name, map);
     };
     one("mix", "query", block.mix.query);
     one("mix", "key", block.mix.key);

@@ -52,8 +52,14 @@ class Tokenizer {
   std::optional<Id> eos() const {
     return ask([](const auto& kind) { return kind.eos(); });
   }
+  // Stands between a prompt and its answer.
   std::optional<Id> separator() const {
-    return ask([](const auto& kind) { return kind.separator(); });
+    return separator_ ? separator_ : ask([](const auto& kind) { return kind.separator(); });
+  }
+  // Another one than the vocabulary's, or one where it has none. throws Error index on an id outside the vocabulary
+  void separate_by(Id id) {
+    check(id >= 0 && id < size(), ErrorKind::index, "tokenizer: the separator ", id, " is not one of ", size(), " tokens");
+    separator_ = id;
   }
   std::optional<Id> pad() const {
     return ask([](const auto& kind) { return kind.pad(); });
@@ -63,6 +69,7 @@ class Tokenizer {
 
  private:
   Kind kind_;
+  std::optional<Id> separator_;
 };
 
 // From plain arrays, as GGUF metadata holds them.

@@ -30,7 +30,9 @@ struct Deep {
 namespace detail {
 template <class Kind>
 typename Kind::Config attention_config(const DecoderConfig& c, Index room) {
-  if constexpr (std::is_same_v<Kind, Causal>) return {.context = c.context + room, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout, .rotary_scaling = c.rotary_scaling};
+  if constexpr (std::is_same_v<Kind, Causal>) 
+    return {.context = c.context + room, .rotates = c.positions == Positions::rotary, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout,
+            .rotary_scaling = c.rotary_scaling};
   else return {};
 }
 
@@ -41,9 +43,10 @@ void make_maps(const DecoderConfig& config, const Rng& rng, Pretrained weights, 
   const std::array<std::pair<Index, Index>, 7> sizes = {{{c, q}, {c, kv}, {c, kv}, {q, c}, {c, f}, {c, f}, {f, c}}};
   const std::array<const char*, 7> names = {"query", "key", "value", "output", "gate", "up", "down"};
   for (std::size_t i = 0; i < maps.size(); ++i) {
+    if (i == 4 && !config.gated) continue;
     const auto [in, out] = sizes[i];
     *maps[i] = weights == Pretrained::drawn ? Linear<B>(in, out, rng.fork(names[i])) : Linear<B>(in, out);
-    if (i < 3 && config.qkv_bias) maps[i]->bias = Param<B>({out});
+    if (config.bias || (i < 3 && config.qkv_bias)) maps[i]->bias = Param<B>({out});
   }
   if (weights == Pretrained::unfilled) return;
   // Maps that end in the residual stream start smaller, so that its variance does not grow with depth.
@@ -76,24 +79,27 @@ struct Adapted {
     requires Delta<ShallowDelta, B> && Delta<DeepDelta, B> && Prefix<PrefixRecipe, B>
   struct On {
     template <class D>
-    using Block = ResidualBlock<B, SelfAttention<B, Kind, AdaptedLinear<B, D>>, SwiGlu<B, AdaptedLinear<B, D>>>;
+    using Block = ResidualBlock<B, SelfAttention<B, Kind, AdaptedLinear<B, D>>, FeedForward<B, AdaptedLinear<B, D>>>;
 
     Config config;
     Embedding<B> embedding;
+    Embedding<B> positions;  // (context,C), empty if positions are rotary
     std::vector<Block<ShallowDelta>> shallow;
     std::vector<Block<DeepDelta>> deep;
     typename GateRecipe::template On<B> gate;
     typename PrefixRecipe::template On<B> prefix;
-    RmsNorm<B> norm;
+    Norm<B> norm;
     Linear<B> head;  // empty if the output is tied to the embedding
 
     On(const Config& c, const Rng& rng, Pretrained weights = Pretrained::drawn)
         : config((c.validate(), c)),
           gate(c.width, c.gate, rng.fork("gate")),
-          norm(c.width, c.norm_epsilon) {
+          norm(c.norm, c.width, c.norm_epsilon) {
       check(c.boundary >= 0 && c.boundary <= c.layers, ErrorKind::config, "adapted: boundary ", c.boundary, " of ", c.layers, " layers");
       const bool drawn = weights == Pretrained::drawn;
       embedding = drawn ? Embedding<B>(c.vocabulary, c.width, rng.fork("embedding")) : Embedding<B>(c.vocabulary, c.width);
+      if (c.positions == Positions::learned)
+        positions = drawn ? Embedding<B>(c.context, c.width, rng.fork("positions")) : Embedding<B>(c.context, c.width);
       for (Index l = 0; l < c.layers; ++l) {
         const Rng mine = rng.fork("layers").fork(static_cast<std::uint64_t>(l));
         if (l < c.boundary) shallow.push_back(make<ShallowDelta>(mine, weights));
@@ -111,11 +117,20 @@ struct Adapted {
       gate.grow(rng.fork("gate"));
     }
 
-    Tensor<B> embed(const Ids<B>& ids) const { return embedding(ids); }  // (N,T) -> (N,T,C)
+    // What enters the first block; learned positions are counted from `start`.  (N,T) -> (N,T,C)
+    // throws Error if one is beyond their table
+    Tensor<B> embed(const Ids<B>& ids, Index start = 0) const {
+      const Tensor<B> h = embedding(ids);
+      if (config.positions == Positions::rotary) return h;
+      const Index end = start + ids.shape()[1];
+      check(end <= config.context, ErrorKind::index, "adapted: position ", end - 1, " is beyond the context of ", config.context, " tokens");
+      return h + slice_rows(positions.weight, start, end);
+    }
 
     // The residual stream that enters block τ.  ids (N,T) -> (N,T,C)
     Tensor<B> shallow_state(const Ids<B>& ids, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr) const {
-      Tensor<B> h = embed(ids);
+      check(!flow.first || config.positions == Positions::rotary, ErrorKind::misuse, "adapted: learned positions need sequences padded on the right");
+      Tensor<B> h = embed(ids, caches ? caches->at(0).length() - caches->at(0).prompts : 0);
       std::size_t layer = 0;
       for (const auto& block : shallow) h = run(block, h, flow, caches, layer++);
       return h;
@@ -164,9 +179,15 @@ struct Adapted {
     Index context() const { return config.context; }
     bool pads_left() const { return std::is_same_v<PrefixRecipe, NoPrefix>; }  // sequences may begin behind padding
 
+    // The same family with one kind of delta and no gate, and the sizes that all its recipes share.
+    template <class D>
+    using WithDelta = Adapted<Shallow<D>, Deep<D>, NoGate, Kind>;
+    using Sizes = DecoderConfig;
+
     using Backend = B;
     static void visit(auto& self, auto&& v) {
       v("embedding", self.embedding);
+      v("positions", self.positions);
       std::size_t l = 0;  // layers count on over the boundary: a weight has the same name wherever the boundary lies
       for (auto& block : self.shallow) v(("layers." + std::to_string(l++)).c_str(), block);
       for (auto& block : self.deep) v(("layers." + std::to_string(l++)).c_str(), block);
@@ -191,12 +212,13 @@ struct Adapted {
     Block<D> make(const Rng& rng, Pretrained weights) const {
       const Index c = config.width, d = config.head();
       Block<D> block;
-      block.mix_norm = RmsNorm<B>(c, config.norm_epsilon);
-      block.feed_norm = RmsNorm<B>(c, config.norm_epsilon);
+      block.mix_norm = Norm<B>(config.norm, c, config.norm_epsilon);
+      block.feed_norm = Norm<B>(config.norm, c, config.norm_epsilon);
       block.mix.heads = config.heads;
       block.mix.kv_heads = config.kv_heads;
       block.mix.head_size = d;
       block.mix.kind = attention();
+      block.feed.activation = config.activation;
       if (config.head_norm) block.mix.query_norm = RmsNorm<B>(d, config.norm_epsilon), block.mix.key_norm = RmsNorm<B>(d, config.norm_epsilon);
       detail::make_maps<B>(config, rng, weights, {&block.mix.query.base, &block.mix.key.base, &block.mix.value.base, &block.mix.output.base,
                                          &block.feed.gate.base, &block.feed.up.base, &block.feed.down.base});
@@ -212,7 +234,7 @@ struct Adapted {
     void for_each_target(Blk& block, F&& f) {
       const auto target = [&](const char* name, auto& map) {
         for (const std::string& wanted : config.targets)
-          if (wanted == name) return f(name, map);
+          if (wanted == name && !map.empty()) return f(name, map);
       };
       target("query", block.mix.query);
       target("key", block.mix.key);
@@ -224,12 +246,13 @@ struct Adapted {
     }
 
     // Puts the prompts before the states, once for each sequence: a cache already holds them. Returns how many there are.
-    Index prepend_prompts(Tensor<B>& h, Flow<B>& flow, const std::vector<KvCache<B>>* caches) const {
+    Index prepend_prompts(Tensor<B>& h, Flow<B>& flow, std::vector<KvCache<B>>* caches) const {
       if (caches && !deep.empty() && caches->at(shallow.size()).length() > 0) return 0;
       const Tensor<B> prompts = prefix.prompts(flow, h.shape()[0]);
       if (!prompts) return 0;
       check(!flow.first, ErrorKind::misuse, "adapted: prompts need sequences padded on the right");
       const Index count = prompts.shape()[1];
+      if (caches && !deep.empty()) caches->at(shallow.size()).prompts = count;
       h = detail::join_sequences(prompts, h);
       if (flow.last) {
         std::vector<Id> last = flow.last.values();

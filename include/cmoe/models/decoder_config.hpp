@@ -2,10 +2,15 @@
 #pragma once
 
 #include "cmoe/attention/causal.hpp"
+#include "cmoe/nn/mlp.hpp"
+#include "cmoe/nn/norm.hpp"
 
 namespace cmoe {
 
-// A decoder of the Llama family, with what Qwen2 and Qwen3 add.
+// Where a decoder's tokens learn where they stand: queries and keys are rotated, or a trained table is added to the embeddings.
+enum class Positions { rotary, learned };
+
+// A decoder of the Llama family, with what Qwen2 and Qwen3 add; or GPT-2.
 struct DecoderConfig {
   Index vocabulary = 260;
   Index width = 128;      // C
@@ -14,14 +19,30 @@ struct DecoderConfig {
   Index kv_heads = 4;     // groups of keys and values, divides heads
   Index head_size = 0;    // D; 0 means width / heads
   Index hidden = 256;     // F
-  Index context = 128;    // positions in the rotary table
+  Index context = 128;    // positions in the rotary table, or in the trained one
   double norm_epsilon = 1e-5;
   double rotary_base = 10000;
   RotaryLayout rotary_layout = RotaryLayout::halves;
   bool tied = true;       // the output layer is the embedding's table
   bool qkv_bias = false;  // queries, keys and values are shifted: Qwen2
+  bool bias = false;      // all maps of the blocks are shifted: GPT-2
   bool head_norm = false;  // queries and keys are normalised head by head, before the rotation: Qwen3
   RotaryScaling rotary_scaling = {};
+  Positions positions = Positions::rotary;
+  NormKind norm = NormKind::rms;  // of the residual stream
+  Activation activation = Activation::silu;
+  bool gated = true;  // the feed-forward layer has a gate
+
+  // The parts that GPT-2 has in place of Llama's, in the usual small sizes.
+  static DecoderConfig gpt2() {
+    DecoderConfig c;
+    c.bias = true;
+    c.positions = Positions::learned;
+    c.norm = NormKind::layer;
+    c.activation = Activation::gelu_tanh;
+    c.gated = false;
+    return c;
+  }
 
   Index head() const { return head_size > 0 ? head_size : width / heads; }
 

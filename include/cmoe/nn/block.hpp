@@ -10,7 +10,7 @@ namespace cmoe {
 // One layer of a decoder from any way of mixing tokens and any feed-forward layer.
 template <class B, class Mix, class Feed>
 struct ResidualBlock {
-  RmsNorm<B> mix_norm, feed_norm;
+  Norm<B> mix_norm, feed_norm;
   Mix mix;
   Feed feed;
 

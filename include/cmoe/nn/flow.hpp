@@ -16,7 +16,8 @@ namespace cmoe {
 template <class B>
 class KvCache {
  public:
-  Index length() const { return length_; }                         // tokens kept
+  Index length() const { return length_; }                         // tokens kept, prompts in front among them
+  Index prompts = 0;                                               // in front: they have no position of their own
   Index scalars() const { return length_ == 0 ? 0 : keys_.size() + (once_ ? 0 : values_.size()); }  // that have room here
 
   // Adds the keys and values (N,T,Hkv,D) of new tokens and returns those of all tokens so far.
@@ -41,7 +42,13 @@ class KvCache {
       if (!once) B::copy(s[1] * row, values.data() + n * s[1] * row, values_.data() + (n * capacity + length_) * row);
     }
     length_ = total;
-    Array<B> all_keys = used(keys_), all_values = once ? all_keys : used(values_);
+    return kept();
+  }
+
+  // What is there, without anything new.
+  std::pair<Array<B>, Array<B>> kept() const {
+    check(static_cast<bool>(keys_), ErrorKind::misuse, "kv cache: nothing was ever put in");
+    Array<B> all_keys = used(keys_), all_values = once_ ? all_keys : used(values_);
     return {std::move(all_keys), std::move(all_values)};
   }
 

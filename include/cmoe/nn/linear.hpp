@@ -31,6 +31,7 @@ struct Linear {
   }
   Tensor<B> operator()(const Tensor<B>& x, const Flow<B>&) const { return (*this)(x); }
 
+  bool empty() const { return !weight; }
   Index in() const { return weight.shape()[0]; }
   Index out() const { return weight.shape()[1]; }
 

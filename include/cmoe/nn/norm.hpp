@@ -17,6 +17,25 @@ struct RmsNorm {
   static void visit(auto& self, auto&& v) { v("weight", self.weight); }
 };
 
+enum class NormKind { rms, layer };
+
+// The norm of a decoder whose configuration says which: layer norm has a bias, RMS norm has none.
+template <class B>
+struct Norm {
+  Param<B> weight, bias;  // (C); no bias: RMS norm
+  double epsilon = 1e-5;
+
+  Norm() = default;
+  Norm(NormKind kind, Index width, double eps) : weight({width}, 1), epsilon(eps) {
+    if (kind == NormKind::layer) bias = Param<B>({width});
+  }
+  Tensor<B> operator()(const Tensor<B>& x) const { return bias ? layer_norm(x, weight, bias, epsilon) : rms_norm(x, weight, epsilon); }
+  static void visit(auto& self, auto&& v) {
+    v("weight", self.weight);
+    v("bias", self.bias);
+  }
+};
+
 template <class B>
 struct LayerNorm {
   Param<B> weight, bias;  // (C)

@@ -62,6 +62,7 @@ struct AdaptedLinear {
     if constexpr (requires { delta.grow(base, name, config, rng); }) delta.grow(base, name, config, rng);
     else delta.grow(base.in(), base.out(), config, rng);
   }
+  bool empty() const { return base.empty(); }
 
   static void visit(auto& self, auto&& v) {
     v("base", self.base);
