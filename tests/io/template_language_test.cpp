@@ -107,6 +107,9 @@ TEST_CASE("what a loop sets ends with its turn, a branch has no scope, a namespa
 TEST_CASE("filters, tests and methods give what Python and Jinja give") {
   CHECK(value("' x '|trim ~ 'xxaxx'|trim('x') ~ 'x'|upper ~ 'AbC'|lower ~ 'ab cd'|title ~ 'aB'|capitalize") == "xaXabcAb CdAb");
   CHECK(value("[1, 2, 'a']|join('-') ~ 'abc'|first ~ 'abc'|last ~ 5|string ~ 'abab'|replace('a', 'c') ~ 'ab'|list|length") == "1-2-aac5cbcb2");
+  CHECK(value("(messages|selectattr('role', 'equalto', 'user')|list)[1].content ~ messages|rejectattr('role', '==', 'user')|list|length") == "ok1");
+  CHECK(value("messages|selectattr('content')|list|length ~ messages|selectattr('tools', 'defined')|list|length ~ "
+              "messages|rejectattr('tools', 'defined')|list|length ~ messages|rejectattr('tools')|list|length") == "3033");
   CHECK(value("nothing|default('d') ~ ''|default('e') ~ ''|default('f', true) ~ none|d('g') ~ ''|default('h', boolean=true)") == "dfNoneh");
   CHECK(value("messages[1]|tojson ~ [1, true, none, 'a\"\\\\\\n']|tojson") == "{\"role\": \"assistant\", \"content\": \"yo\"}[1, true, null, \"a\\\"\\\\\\n\"]");
   CHECK(value("' a b '.strip() ~ '|' ~ ' a '.lstrip() ~ '|' ~ ' a '.rstrip() ~ '|' ~ 'xxaxx'.strip('x')") == "a b|a | a|a");
@@ -155,8 +158,11 @@ TEST_CASE("templates that are not whole are refused") {
 }
 
 TEST_CASE("what cannot be computed, or is not known, is refused where it is reached, and not before") {
-  CHECK(made("{% if false %}{{ strftime_now('%Y')|nothing }}{{ messages|selectattr('role') }}{% endif %}x") == "x");
-  refused("{{ messages|selectattr('role') }}", "the filter 'selectattr' is not read");
+  CHECK(made("{% if false %}{{ strftime_now('%Y')|nothing }}{{ messages|groupby('role') }}{% endif %}x") == "x");
+  refused("{{ messages|groupby('role') }}", "the filter 'groupby' is not read");
+  refused("{{ messages|selectattr('role', 'sameas', 1) }}", "the test 'sameas' with an argument in selectattr");
+  refused("{{ messages|selectattr('role.x') }}", "an attribute of an attribute in selectattr");
+  refused("{{ messages|rejectattr('role', 'sameas') }}", "the test 'sameas' is not read");
   refused("{{ messages|map(attribute='role') }}", "arguments with names in the filter map");
   refused("{{ 'a' is upper }}", "the test 'upper' is not read");
   refused("{{ 'a'.format() }}", "the method .format() of a text is not read");

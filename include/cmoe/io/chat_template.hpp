@@ -14,9 +14,9 @@ struct ChatMessage {
 // A subset of Jinja2 as transformers sets it up (trim_blocks, lstrip_blocks):
 //   {{ }}, {# #}, {% if elif else %}, {% for a, b in x if y %} with else and loop, {% set %}, namespace(), {% generation %}; texts, whole
 //   numbers, lists; + - * // % ~, comparisons, and or not in, x if y else z, [i], [a:b:c], .name;
-//   filters default first items join last length list lower replace string title tojson trim upper capitalize; tests defined undefined
-//   none string number integer boolean true false mapping sequence iterable odd even; methods of texts strip lstrip rstrip split startswith
-//   endswith replace upper lower title capitalize, of objects get items keys values; functions raise_exception, namespace, range.
+//   filters capitalize default first items join last length list lower rejectattr replace selectattr string title tojson trim upper; tests
+//   boolean defined even false integer iterable mapping none number odd sequence string true undefined; methods of texts capitalize endswith
+//   lower lstrip replace rstrip split startswith strip title upper, of objects get items keys values; functions namespace raise_exception range.
 // All else is an Error: tags and operators when the template is read, filters, tests, methods and functions when they are reached. Where
 // nothing is defined (tools, strftime_now, ...) a template sees that. Expressions nest 64 deep, statements too.
 class ChatTemplate {

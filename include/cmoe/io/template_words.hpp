@@ -213,6 +213,44 @@ inline TemplateValue object_method(TemplateWork& work, const TemplateValue& obje
   return values;
 }
 
+inline bool tested(TemplateWork& work, const TemplateValue& x, const std::string& name) {
+  const bool whole = x.whole().has_value();
+  if (name == "defined") return !x.is_undefined();
+  if (name == "undefined") return x.is_undefined();
+  if (name == "none") return x.is_none();
+  if (name == "string") return x.text() != nullptr;
+  if (name == "number") return whole;
+  if (name == "integer") return whole && !x.is_bool();
+  if (name == "boolean") return x.is_bool();
+  if (name == "true" || name == "false") return x.is_bool() && x.truth() == (name == "true");
+  if (name == "mapping") return x.object() != nullptr;
+  if (name == "sequence" || name == "iterable") return x.text() || x.list() || x.object() || x.is_undefined();
+  if (name == "odd" || name == "even") {
+    work.refuse_unless(whole, x.kind_name(), " is neither odd nor even");
+    return (*x.whole() % 2 != 0) == (name == "odd");
+  }
+  work.refuse("the test '", printable(name), "' is not read");
+}
+
+// selectattr and rejectattr: the elements whose attribute passes a test, or is true; of the tests with an argument only equality.
+inline TemplateValue selected(TemplateWork& work, const TemplateValue& x, bool passing, const std::string& name, const TemplateArguments& given) {
+  need_arguments(work, "the filter " + name, given, 1, 3);
+  const std::string& attribute = need_text(work, given[0], name);
+  work.refuse_unless(attribute.find('.') == std::string::npos, "an attribute of an attribute in ", name);
+  const std::string test = given.size() > 1 ? need_text(work, given[1], name) : "";
+  const bool equality = test == "equalto" || test == "eq" || test == "==";
+  work.refuse_unless(given.size() < 3 || equality, "the test '", printable(test), "' with an argument in ", name);
+  TemplateValue::List kept;
+  for (const TemplateValue& one : elements(work, x)) {
+    work.charge(1);
+    const TemplateValue* found = one.find(attribute);
+    const TemplateValue value = found ? *found : TemplateValue::undefined("'" + printable(attribute) + "'");
+    const bool passes = given.size() == 3 ? equal(work, value, given[2]) : given.size() == 2 ? tested(work, value, test) : value.truth();
+    if (passes == passing) kept.push_back(one);
+  }
+  return kept;
+}
+
 inline TemplateValue filtered_value(TemplateWork& work, const TemplateValue& x, const std::string& name, const TemplateArguments& given) {
   const auto none_given = [&] { need_arguments(work, "the filter " + name, given, 0, 0); };
   if (name == "default" || name == "d") {
@@ -239,6 +277,7 @@ inline TemplateValue filtered_value(TemplateWork& work, const TemplateValue& x, 
     return text_method(work, *text.text(), name == "trim" ? "strip" : name, given);
   }
   if (name == "items") return none_given(), pairs(work, x);
+  if (name == "selectattr" || name == "rejectattr") return selected(work, x, name == "selectattr", name, given);
   if (name == "list") return none_given(), elements(work, x);
   if (name == "first" || name == "last") {
     none_given();
@@ -257,25 +296,6 @@ inline TemplateValue filtered_value(TemplateWork& work, const TemplateValue& x, 
     return out;
   }
   work.refuse("the filter '", printable(name), "' is not read");
-}
-
-inline bool tested(TemplateWork& work, const TemplateValue& x, const std::string& name) {
-  const bool whole = x.whole().has_value();
-  if (name == "defined") return !x.is_undefined();
-  if (name == "undefined") return x.is_undefined();
-  if (name == "none") return x.is_none();
-  if (name == "string") return x.text() != nullptr;
-  if (name == "number") return whole;
-  if (name == "integer") return whole && !x.is_bool();
-  if (name == "boolean") return x.is_bool();
-  if (name == "true" || name == "false") return x.is_bool() && x.truth() == (name == "true");
-  if (name == "mapping") return x.object() != nullptr;
-  if (name == "sequence" || name == "iterable") return x.text() || x.list() || x.object() || x.is_undefined();
-  if (name == "odd" || name == "even") {
-    work.refuse_unless(whole, x.kind_name(), " is neither odd nor even");
-    return (*x.whole() % 2 != 0) == (name == "odd");
-  }
-  work.refuse("the test '", printable(name), "' is not read");
 }
 
 }  // namespace detail
