@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "cmoe/io/llama_names.hpp"
+#include "cmoe/io/decoder_names.hpp"
 #include "cmoe/io/peft_config.hpp"
 #include "cmoe/io/safetensors.hpp"
 #include "cmoe/pet/lora.hpp"
