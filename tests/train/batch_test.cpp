@@ -73,3 +73,34 @@ TEST_CASE("the order is a function of the position, wherever one begins") {
   }
   CHECK_THROWS_AS(Shuffled(0, Rng(1)), Error);
 }
+
+TEST_CASE("batches by length have little padding, lose no item, and depend on the position alone") {
+  std::vector<Sequence> items;
+  Rng draw(5);
+  for (int i = 0; i < 203; ++i) items.push_back({std::vector<Id>(static_cast<std::size_t>(2 + draw.below(60)), 1), 1});
+  const auto padding = [&](Shuffled order) {  // of the whole batches of an epoch
+    std::size_t padded = 0, total = 0;
+    for (Index batch = 0; batch < 50; ++batch) {
+      std::vector<std::size_t> lengths;
+      for (Index i = 0; i < 4; ++i) lengths.push_back(items[order(4 * batch + i)].ids.size());
+      const std::size_t longest = *std::max_element(lengths.begin(), lengths.end());
+      for (const std::size_t length : lengths) padded += longest - length, total += longest;
+    }
+    return static_cast<double>(padded) / static_cast<double>(total);
+  };
+  CHECK(padding(Shuffled(items.size(), Rng(3))) > 0.25);
+  CHECK(padding(Shuffled(items, 4, Rng(3))) < 0.1);
+
+  Shuffled walked(items, 4, Rng(3)), jumped(items, 4, Rng(3));
+  for (const Index epoch : {0, 1}) {
+    std::set<std::size_t> seen;
+    for (Index i = 0; i < 203; ++i) seen.insert(walked(203 * epoch + i));
+    CHECK(seen.size() == 203);
+  }
+  CHECK(jumped(300) == walked(300));
+  CHECK(jumped(7) == Shuffled(items, 4, Rng(3))(7));
+
+  const std::vector<Sequence> equal(20, Sequence{{1, 2, 3}, 1});
+  Shuffled plain(20, Rng(9)), by_length(equal, 4, Rng(9));
+  for (Index i = 0; i < 40; ++i) CHECK(plain(i) == by_length(i));
+}

@@ -146,7 +146,7 @@ bool run_stream(L& learner, const std::vector<EncodedTask>& data, const RunConfi
     optimizer.set_steps(state.step);
     const Index per_step = config.batch * config.accumulate, items = static_cast<Index>(task.train.size());
     const Index steps = config.task_steps > 0 ? config.task_steps * (config.joint ? tasks : 1) : (config.task_epochs * items + per_step - 1) / per_step;
-    Shuffled order(task.train.size(), rng.fork("batches").fork(static_cast<std::uint64_t>(state.task)));
+    Shuffled order(task.train, config.batch, rng.fork("batches").fork(static_cast<std::uint64_t>(state.task)));
     double mark = hooks.clock();
     Index tokens = 0;
     while (state.step < steps) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 
 #include "cmoe/core/random.hpp"
 #include "cmoe/nn/flow.hpp"
@@ -83,6 +84,14 @@ class Shuffled {
  public:
   Shuffled(std::size_t n, Rng rng) : n_(n), rng_(rng) { check(n > 0, ErrorKind::misuse, "shuffled: a task has no training items"); }
 
+  // The same for items that are taken `batch` at a time: each batch has items of about one length, so that little is padding. Of every
+  // eight batches the items are sorted by length and the batches shuffled; where all items are equally long the order is the plain one.
+  Shuffled(const std::vector<Sequence>& items, Index batch, Rng rng) : Shuffled(items.size(), rng) {
+    batch_ = static_cast<std::size_t>(batch);
+    for (const Sequence& s : items) lengths_.push_back(s.ids.size());
+    if (std::adjacent_find(lengths_.begin(), lengths_.end(), std::not_equal_to<>()) == lengths_.end()) lengths_.clear();
+  }
+
   std::size_t operator()(Index position) {
     const auto epoch = static_cast<Index>(static_cast<std::size_t>(position) / n_);
     if (epoch != epoch_) {
@@ -90,14 +99,30 @@ class Shuffled {
       for (std::size_t i = 0; i < n_; ++i) order_[i] = i;
       Rng mine = rng_.fork(static_cast<std::uint64_t>(epoch));
       mine.shuffle(order_);
+      for (std::size_t begin = 0; !lengths_.empty() && begin < n_; begin += 8 * batch_) by_length(begin, mine);
       epoch_ = epoch;
     }
     return order_[static_cast<std::size_t>(position) % n_];
   }
 
  private:
+  // Whole batches from `begin` on; what is left over at the end of an epoch stays where it is.
+  void by_length(std::size_t begin, Rng& rng) {
+    const std::size_t batches = std::min<std::size_t>(8, (n_ - begin) / batch_);
+    const auto first = order_.begin() + static_cast<std::ptrdiff_t>(begin), last = first + static_cast<std::ptrdiff_t>(batches * batch_);
+    std::stable_sort(first, last, [&](std::size_t a, std::size_t b) { return lengths_[a] < lengths_[b]; });
+    const std::vector<std::size_t> sorted(first, last);
+    std::vector<std::size_t> turn(batches);
+    for (std::size_t i = 0; i < batches; ++i) turn[i] = i;
+    rng.shuffle(turn);
+    for (std::size_t i = 0; i < batches; ++i)
+      std::copy_n(sorted.begin() + static_cast<std::ptrdiff_t>(turn[i] * batch_), batch_, first + static_cast<std::ptrdiff_t>(i * batch_));
+  }
+
   std::size_t n_;
   Rng rng_;
+  std::size_t batch_ = 1;
+  std::vector<std::size_t> lengths_;  // empty: they do not count
   Index epoch_ = -1;
   std::vector<std::size_t> order_;
 };
