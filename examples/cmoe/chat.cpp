@@ -23,8 +23,9 @@ ChatTemplate chat_template(const GenerateOptions& o, const ModelOptions& source,
     for (const std::string& place : {source.tokenizer, source.model}) {
       if (place.ends_with(".gguf") && fs::exists(place))
         if (auto brought = gguf_chat_template(Gguf::open(place))) return brought;
-      if (fs::is_directory(place))
-        if (auto brought = hf_chat_template(place)) return brought;
+      const fs::path folder = fs::is_directory(place) ? fs::path(place) : fs::path(place).parent_path();  // a tokenizer may be named by its file
+      if (!place.ends_with(".gguf") && fs::is_directory(folder))
+        if (auto brought = hf_chat_template(folder)) return brought;
     }
     return std::nullopt;
   }();

@@ -30,7 +30,7 @@ TEST_CASE("DAPT on T5 learns three conflicting tasks and keeps them, where one L
   const auto data = small::stream();
   DaptLearner<B, DaptMeanT5> dapt(model<DaptMeanT5>(), {.memory_share = 0.5}, Rng(2));
   Sequential<B, LoraT5::On<B>> sequential(model<LoraT5>(), {}, Rng(2));
-  const RunState kept = small::run(dapt, data, 2e-2, 80), lost = small::run(sequential, data, 2e-2, 80);
+  const RunState kept = small::run(dapt, data, 2e-2, 100), lost = small::run(sequential, data, 2e-2, 100);
   MESSAGE("DAPT AP " << average(kept) << ", forgets " << forgotten(kept) << "; sequential AP " << average(lost) << ", forgets " << forgotten(lost));
   CHECK(average(kept) > 90);
   CHECK(forgotten(kept) < 10);

@@ -147,6 +147,9 @@ TEST_CASE("keys that change the mathematics are refused by name, those that say 
   CHECK(refused_with("target_modules", {"lm_head", "q_proj"}).find("'target_modules' names lm_head") != std::string::npos);
   CHECK(refused_with("target_modules", {"query"}) == "adapter_config.json: 'target_modules' names no linear map of this decoder");
   CHECK(refused_with("target_modules", "q{2}").find("a count") != std::string::npos);
+  Json many = Json::object();
+  for (char letter = 'a'; letter < 'u'; ++letter) many[std::string(4000, letter)] = 2;
+  CHECK(refused_with("rank_pattern", many) == "adapter_config.json: 'rank_pattern' holds patterns of more than 65536 characters together");
   CHECK(refused_with("r", 0).find("the rank of model.layers.0.self_attn.q_proj is 0") != std::string::npos);
   Files files;
   for (const char* key : {"kasa_config", "use_qalora", "use_something_new"}) files.config[key] = nullptr;

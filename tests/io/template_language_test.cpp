@@ -191,6 +191,21 @@ TEST_CASE("what cannot be computed, or is not known, is refused where it is reac
   refused("{% set ns = namespace() %}{% set ns.a = ns %}", "a namespace is no part of another value");
   refused("{{ [namespace()]|length }}", "a namespace is no part of another value");
   refused("{{ 'a'.split('') }}", "split at an empty text");
+  refused("{{ 'a'.split('b', 'c') }}", "split takes a number");
+  refused("{{ 'a'.replace('', 'b') }}", "replace of an empty text");
+  refused("{{ 'a'.strip('" + std::string(257, 'b') + "') }}", "strip of more than 256 bytes");
+  refused("{{ 'a'.strip(1) }}", "a number where strip needs a text");
+  refused("{{ 'a'.upper(1) }}", "upper with 1 arguments");
+  refused("{{ 'a'|trim(chars='a') }}", "arguments with names in the filter trim");
+  refused("{{ 'a'.split(sep='a') }}", "arguments with names in the method split");
+  refused("{{ range(end=1) }}", "arguments with names in the function range");
+  refused("{{ range('a') }}", "a text in range()");
+  refused("{{ messages|tojson(4) }}", "tojson with arguments");
+  refused("{{ 3|length }}", "a number has no length");
+  refused("{{ 3|items }}", "a number has no items");
+  refused("{{ 'a' is odd }}", "neither odd nor even");
+  refused("{{ 1 in 'a' }}", "a number where 'in' needs a text");
+  refused("{{ none.strip() }}", "the method .strip() of none");
   refused("{{ nothing|tojson }}", "an undefined value as JSON");
 }
 

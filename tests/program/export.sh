@@ -51,6 +51,12 @@ run learn --method progprompt --order cipher --task-steps 3 --batch 4 --test-lim
 run export --run one-progprompt --format peft --out prompt --task cipher
 near "$(nll --run one-progprompt)" "$(nll --model base --adapter prompt)" || fail "a prompt as an adapter"
 "$cmoe" generate --model base --adapter prompt --prompt 'REVERSE: abc' --max-tokens 3 --json --quiet | grep -q '"ids":\[[0-9]' || fail "generate --adapter with a prompt"
+"$cmoe" make-stream --out stream --tasks cipher >/dev/null
+"$cmoe" evaluate --model base --adapter prompt --stream stream --test-limit 2 --json --quiet | grep -q '"cipher"' || fail "evaluate --adapter --stream"
+cp -r base with-files && printf '{"a":0}' >with-files/vocab.json && printf '#version: 0.2\n' >with-files/merges.txt
+run export --model with-files --format safetensors --type bf16 --out copied
+cmp -s with-files/vocab.json copied/vocab.json && [[ -s copied/merges.txt ]] || fail "files of the tokenizer beside the model"
+grep -q '"bfloat16"' copied/config.json || fail "--type bf16"
 run export --run "$CMOE_CACHE/modular-run" --format safetensors --out modular
 near "$(nll --run "$CMOE_CACHE/modular-run")" "$(nll --model modular)" || fail "a ModuleFormer as its own folder"
 

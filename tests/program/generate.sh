@@ -67,6 +67,10 @@ P
 [[ $(answer --chat --prompt ab --max-tokens 3) == '{"ids":[6,6,6],"prompt_ids":[4,5,0,1,6],"stopped":"limit","text":"<bot><bot><bot>",'* ]] ||
   fail "a folder's template: $(answer --chat --prompt ab --max-tokens 3)"
 [[ $(answer --prompt ab) == *'"prompt_ids":[0,1],'* ]] || fail "add_bos_token false: $(answer --prompt ab)"
+[[ $(made --chat --tokenizer folder/vocab.json --model folder --prompt ab --max-tokens 1) == *'"prompt_ids":[4,5,0,1,6]'* ]] || fail "a tokenizer named by its file"
+mkdir plain && cp folder/*.* plain && echo '{"tokenizer_class": "GPT2Tokenizer"}' >plain/tokenizer_config.json
+expect_error 1 "plain brings no chat template" -- generate --model plain --tokenizer plain --chat --prompt a --quiet
+[[ $(made --chat --tokenizer folder/vocab.json --model plain --prompt ab --max-tokens 1) == *'"prompt_ids":[4,5,0,1,6]'* ]] || fail "the template beside a tokenizer"
 sed -i 's/"add_bos_token": false/"add_bos_token": true/' folder/tokenizer_config.json
 [[ $(answer --prompt ab) == *'"prompt_ids":[4,0,1],'* ]] || fail "add_bos_token true: $(answer --prompt ab)"
 echo '{"eos_token_id": [7, 6]}' >folder/generation_config.json

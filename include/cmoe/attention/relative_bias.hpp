@@ -1,7 +1,9 @@
 // Positions as a bias of the scores: one number a head for every bucket of distances.                          T5, arXiv 1910.10683
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cmoe/nn/init.hpp"
 #include "cmoe/ops/arithmetic.hpp"
@@ -41,12 +43,13 @@ struct RelativeBias {
   Tensor<B> operator()(Index queries, Index keys) const {
     using Real = typename B::Scalar;
     const Index heads = weight.shape()[1], offset = keys - queries;
-    std::vector<Id> buckets;
+    std::vector<Id> by_distance, buckets;  // from keys-1 behind on
     std::vector<Real> hidden;
+    for (Index ahead = 1 - keys; ahead < queries; ++ahead) by_distance.push_back(relative_bucket(ahead, weight.shape()[0], max_distance, both_sides));
     buckets.reserve(static_cast<std::size_t>(queries * keys));
     for (Index i = 0; i < queries; ++i)
       for (Index j = 0; j < keys; ++j) {
-        buckets.push_back(relative_bucket(j - i - offset, weight.shape()[0], max_distance, both_sides));
+        buckets.push_back(by_distance[static_cast<std::size_t>(j - i - offset + keys - 1)]);
         if (!both_sides) hidden.push_back(j > i + offset ? -std::numeric_limits<Real>::infinity() : Real(0));
       }
     const Tensor<B> rows = gather_rows(weight, Ids<B>({queries * keys}, buckets));  // (T·S,H)

@@ -4,6 +4,7 @@
 #include <bitset>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cmoe/core/error.hpp"
@@ -26,23 +27,23 @@ class Pattern {
 
   // Whether the pattern says the whole text, from its first character to its last.
   bool matches(std::string_view text) const {
-    std::vector<bool> now(nodes_.size(), false), then;
-    std::vector<std::size_t> open = {first_};
+    std::vector<std::size_t> seen(nodes_.size(), 0), open = {first_}, reached;  // seen: at which character, counted from 1
     for (std::size_t at = 0;; ++at) {
+      reached.clear();
       while (!open.empty()) {  // what is reached without a character
         const std::size_t n = open.back();
         open.pop_back();
-        if (now[n]) continue;
-        now[n] = true;
+        if (std::exchange(seen[n], at + 1) == at + 1) continue;
+        reached.push_back(n);
         const Node& node = nodes_[n];
         const bool passes = node.kind == Kind::empty || (node.kind == Kind::begin && at == 0) || (node.kind == Kind::end && at == text.size());
         if (passes) open.insert(open.end(), node.next.begin(), node.next.end());
       }
-      if (at == text.size()) return now[last_];
-      for (std::size_t n = 0; n < nodes_.size(); ++n)
-        if (now[n] && nodes_[n].kind == Kind::character && nodes_[n].set[static_cast<unsigned char>(text[at])])
+      if (at == text.size()) return seen[last_] == at + 1;
+      for (const std::size_t n : reached)
+        if (nodes_[n].kind == Kind::character && nodes_[n].set[static_cast<unsigned char>(text[at])])
           open.insert(open.end(), nodes_[n].next.begin(), nodes_[n].next.end());
-      now.assign(nodes_.size(), false);
+      if (open.empty()) return false;
     }
   }
 

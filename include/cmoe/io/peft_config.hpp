@@ -88,9 +88,13 @@ std::vector<std::pair<Pattern, Number>> module_numbers(const Json& json, const c
   std::vector<std::pair<Pattern, Number>> numbers;
   const auto found = json.find(key);
   if (found == json.end() || found->is_null()) return numbers;
-  check(found->is_object() && found->size() <= 4096, ErrorKind::format, name, ": '", key, "' must be an object of at most 4096 patterns");
-  for (const auto& [pattern, value] : found->items())
+  check(found->is_object(), ErrorKind::format, name, ": '", key, "' must be an object of patterns and numbers");
+  std::size_t letters = 0;  // every module is compared with every pattern
+  for (const auto& [pattern, value] : found->items()) {
+    letters += pattern.size();
+    check(letters <= 65536, ErrorKind::format, name, ": '", key, "' holds patterns of more than 65536 characters together");
     numbers.emplace_back(Pattern("(.*\\.)?(" + pattern + ")", name + ": '" + key + "'"), required<Number>(*found, pattern, name));
+  }
   return numbers;
 }
 
