@@ -51,7 +51,7 @@ Built built(Learner learner, const BackboneOf<Plain>& backbone) {
   model.for_each_deep_map([&](auto& map) { entries += map.base.in() * map.base.out(); });
   Exported exported;
   if constexpr (std::is_base_of_v<cmoe::DecoderConfig, typename std::remove_cvref_t<decltype(model.config)>>) exported = what_leaves(kept);
-  return {cmoe::AnyLearner<Backend>(*kept), backbone.tokenizer, model.context(), entries, std::move(exported)};
+  return {cmoe::AnyLearner<Backend>(*kept), backbone.tokenizer, model.context(), entries, std::move(exported), kept};
 }
 
 // How most baselines are built: one recipe of LoRA, and make(options) gives what protects old tasks.

@@ -154,12 +154,6 @@ Tokenizer load_tokenizer(const ModelOptions& options) {
   return read_tokenizer(options.model);
 }
 
-TextMarks text_marks(const ModelOptions& options) {
-  if (is_gguf(options.model)) return gguf_text_marks(Gguf::open(options.model));
-  if (is_folder(options.model)) return hf_text_marks(options.model);
-  return {};
-}
-
 Backbone load_backbone(const ModelOptions& options, Progress& progress, Weights needs) {
   if (options.model == "builtin") {
     Llama::Config config;

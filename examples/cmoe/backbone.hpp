@@ -3,7 +3,6 @@
 
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/llama_weights.hpp"
-#include "cmoe/io/text_marks.hpp"
 #include "cmoe/io/tokenizer.hpp"
 #include "cmoe/models/llama.hpp"
 #include "cmoe/models/moduleformer.hpp"
@@ -27,9 +26,6 @@ Backbone load_backbone(const ModelOptions& options, Progress& progress, cmoe::We
 
 // The tokenizer alone, without loading or training weights.
 cmoe::Tokenizer load_tokenizer(const ModelOptions& options);
-
-// How texts begin and end, as the model's files say; for builtin and llama2.c nothing is said.
-cmoe::TextMarks text_marks(const ModelOptions& options);
 
 // The built-in ModuleFormer, or one from a folder. throws cmoe::Error
 cmoe::ModuleFormer::On<Backend> load_moduleformer(const ModelOptions& options, Progress& progress);

@@ -6,12 +6,20 @@
 #include <iterator>
 
 #include "answer.hpp"
+#include "cmoe/io/text_marks.hpp"
 
 namespace program {
 
 using namespace cmoe;
 
 namespace {
+
+// How texts begin and end, as the model's files say; for builtin and llama2.c nothing is said.
+TextMarks text_marks(const std::string& model) {
+  if (model.ends_with(".gguf")) return gguf_text_marks(Gguf::open(model));
+  if (std::filesystem::exists(std::filesystem::path(model) / "config.json")) return hf_text_marks(model);
+  return {};
+}
 
 std::string from_stdin() { return {std::istreambuf_iterator<char>(std::cin), {}}; }
 
@@ -59,7 +67,7 @@ int generate(const GenerateOptions& o) {
   check(!o.chat || prompts.size() < 2, ErrorKind::config, "generate: --chat takes one prompt");
   Progress progress(o.quiet);
   const OpenedRun run = open_run(o.run, o.source, progress);
-  const TextMarks marks = text_marks(run.options.source);
+  const TextMarks marks = text_marks(run.options.source.model);
   const Tokenizer& tokenizer = run.tokenizer;
   Ends ends(marks.ends);
   for (const auto& id : {tokenizer.eos(), tokenizer.bos()})  // llama2.c's models end a story with either

@@ -1,7 +1,6 @@
 // What cmoe generate and its conversations share.
 #pragma once
 
-#include "backbone.hpp"
 #include "cmoe/io/json.hpp"
 #include "run.hpp"
 

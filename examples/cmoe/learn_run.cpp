@@ -48,7 +48,7 @@ RunResult learn_with(const Method& method, const LearnOptions& asked, Progress& 
   const bool exists = fs::exists(checkpoint);  // before anything is loaded or trained
   check(asked.resume || !exists, ErrorKind::config, asked.out, " already holds a run; go on with --resume, or name another --out");
   const LearnOptions o = fit_budget(asked, progress, [&](const LearnOptions& candidate) { return trained_size(method.build(candidate, progress)); });
-  auto [learner, tokenizer, context, entries, exported] = method.build(o, progress);
+  auto [learner, tokenizer, context, entries, exported, held] = method.build(o, progress);
   const Json effective = options_json(o);
   const std::string fingerprint = hex(stable_hash(effective.dump()));
   RunState state;

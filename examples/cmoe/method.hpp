@@ -40,6 +40,7 @@ struct Built {
   cmoe::Index context = 0;
   cmoe::Index entries = 0;  // that sparse deltas choose from
   Exported exported = {};   // what of it can leave
+  std::shared_ptr<void> held = {};  // what the learner refers to
 };
 
 struct Method {

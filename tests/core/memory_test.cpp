@@ -129,3 +129,20 @@ TEST_CASE("memory that the system refuses is an error that says how much was ask
   CHECK(memory_in_use() == before);
   CHECK(peak_memory() == before);
 }
+
+TEST_CASE("a thread that asks for ever new sizes gives the old ones back") {
+  std::size_t most = 0, again = 0;
+  std::thread([&] {
+    for (const std::size_t megabytes : {33, 41, 49, 57, 65, 81, 97, 113, 129, 161}) {
+      const HostBuffer buffer(megabytes << 20);
+      most = std::max(most, detail::block_cache.held);
+    }
+    for (int turn = 0; turn < 20; ++turn) {  // sizes that come again stay
+      const HostBuffer one(1 << 20), two(3 << 20);
+    }
+    const void* first = HostBuffer(5 << 20).data();
+    again = HostBuffer(5 << 20).data() == first;
+  }).join();
+  CHECK(most <= (std::size_t{64 + 161} << 20));
+  if (detail::cache_blocks) CHECK(again == 1);
+}

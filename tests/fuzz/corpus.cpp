@@ -86,6 +86,14 @@ void add_configs(Corpus& corpus) {
                              "16777216", "1e308", "\"partial_rotary_factor\"", "\"tie_word_embeddings\""});
 }
 
+void add_adapters(Corpus& corpus) {
+  corpus.add("peft_config", R"({"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], "use_rslora": true, "bias": "none"})");
+  corpus.add("peft_config", R"({"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ".*(q|k)_proj", "rank_pattern": {"layers.0": 3}, "use_dora": true})");
+  corpus.add("peft_config", R"({"peft_type": "IA3", "target_modules": ["k_proj", "down_proj"], "feedforward_modules": ["down_proj"]})");
+  corpus.add("peft_config", R"({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 5, "token_dim": 16, "num_layers": 2})");
+  corpus.words("peft_config", {"\"all-linear\"", "\"layers_to_transform\"", "\"alpha_pattern\"", "\"exclude_modules\"", "\"modules_to_save\"", "null", "true"});
+}
+
 void add_templates(Corpus& corpus) {
   const std::vector<std::string> all = {
       "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
@@ -114,6 +122,7 @@ int main(int argc, char** argv) {
   corpus.words("safetensors", {"__metadata__", "data_offsets", "shape", "dtype", "BF16", "F8_E4M3", "I64", "BOOL", "F64", "U8"});
   add_gguf(corpus);
   add_configs(corpus);
+  add_adapters(corpus);
   add_templates(corpus);
   corpus.add("tokenizer_json", samples::byte_level_json().dump());
   corpus.add("tokenizer_json", samples::unigram_json().dump());

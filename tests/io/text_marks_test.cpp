@@ -14,6 +14,13 @@ TEST_CASE("a GGUF file names up to three ids that end, and says whether texts be
   file.add("tokenizer.ggml.add_bos_token", GgufType::boolean, std::uint8_t{0});
   CHECK(marks(file).ends == std::vector<Id>{2, 5, 7});
   CHECK(marks(file).begins == false);
+  samples::GgufFile gpt2, llama3, pieces;
+  gpt2.add("tokenizer.ggml.model", std::string("gpt2")).add("tokenizer.ggml.pre", std::string("gpt-2"));
+  llama3.add("tokenizer.ggml.model", std::string("gpt2")).add("tokenizer.ggml.pre", std::string("llama-bpe"));
+  pieces.add("tokenizer.ggml.model", std::string("llama"));
+  CHECK(marks(gpt2).begins == false);
+  CHECK(marks(llama3).begins == true);
+  CHECK_FALSE(marks(pieces).begins.has_value());
   samples::GgufFile large;
   large.add("tokenizer.ggml.eot_token_id", 4294967295u);
   CHECK(samples::refusal([&] { marks(large); }).kind == ErrorKind::format);
@@ -27,6 +34,9 @@ TEST_CASE("a folder's ends are those of generation_config.json, and its tokenize
   CHECK_FALSE(begins().has_value());
   folder.write("generation_config.json", R"({"eos_token_id": [2, 3]})");
   CHECK(hf_text_marks(folder.path()).ends == std::vector<Id>{2, 3});
+
+  folder.write("merges.txt", "");
+  CHECK(begins() == false);
 
   const std::string first = R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A"}}]})";
   const std::string none = R"({"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "</s>"}}]})";

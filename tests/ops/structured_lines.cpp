@@ -1,3 +1,4 @@
+#include "cmoe/io/gguf_blocks.hpp"
 #include "cmoe/ops/index.hpp"
 #include "cmoe/ops/layout.hpp"
 #include "cmoe/ops/loss.hpp"
@@ -44,6 +45,15 @@ std::vector<Line> products() {
          const Index k = d.size();
          return Case{[](const auto& x) { return matmul_transposed(x[0], x[1]); },
                      {d.tensor(d.rows_of(k)), d.tensor({d.size(), k})}};
+       }},
+      {"matmul_stored", "matmul_stored",
+       [](Draw& d) {
+         const Index rows = d.size(), k = 32;
+         auto bytes = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(rows * k / 32 * 34));
+         for (std::size_t at = 0; at < bytes->size(); ++at)  // scales of 1/32 and small whole numbers
+           (*bytes)[at] = at % 34 == 0 ? 0 : at % 34 == 1 ? 0x28 : static_cast<std::uint8_t>(at * 37 % 61 - 30);
+         const auto w = std::make_shared<const StoredMatrix>(*block_type(8), rows, k, std::as_bytes(std::span(*bytes)), bytes);
+         return Case{[w](const auto& x) { return matmul_stored(x[0], w); }, {d.tensor(d.rows_of(k))}};
        }},
       {"matmul_batched", "matmul_batched nn", [](Draw& d) { return batched(d, Form::nn); }},
       {"matmul_batched", "matmul_batched nt", [](Draw& d) { return batched(d, Form::nt); }},

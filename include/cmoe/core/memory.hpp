@@ -64,6 +64,13 @@ struct TrimAtThreadEnd {
   ~TrimAtThreadEnd() { trim_blocks(block_cache); }
 };
 
+// Whether a thread holds so much that is not asked for that it should go back to the system: where lengths change from batch to batch,
+// each leaves blocks of sizes that the next has no use for.
+inline bool holds_too_much(const BlockCache& cache) {
+  constexpr std::size_t always_kept = std::size_t{64} << 20;
+  return cache.held > always_kept + cache.used / 4 && cache.used < (std::size_t{1} << 62);
+}
+
 inline void* allocate_block(std::size_t bytes) {
   const std::size_t c = size_class(bytes), full = class_bytes(c);
   BlockCache& cache = block_cache;
@@ -74,6 +81,7 @@ inline void* allocate_block(std::size_t bytes) {
   } else {
     static thread_local TrimAtThreadEnd trim;
     (void)trim;
+    if (holds_too_much(cache)) trim_blocks(cache);
     block = std::aligned_alloc(64, full);
     if (!block && cache.held > 0) {
       trim_blocks(cache);

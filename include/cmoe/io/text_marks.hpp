@@ -12,12 +12,15 @@ struct TextMarks {
   std::optional<bool> begins;  // whether the beginning token is put in front of texts; nothing: the files do not say
 };
 
-// tokenizer.ggml.eos_token_id, eot_token_id, eom_token_id and add_bos_token.
+// tokenizer.ggml.eos_token_id, eot_token_id, eom_token_id and add_bos_token; without the last, byte-level vocabularies but Llama 3's put
+// nothing in front, as llama.cpp has it.
 inline TextMarks gguf_text_marks(const Gguf& file) {
   TextMarks marks;
   for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
     if (const auto id = file.optional<Id>(key)) marks.ends.push_back(*id);
   marks.begins = file.optional<bool>("tokenizer.ggml.add_bos_token");
+  const auto text = [&](const char* key) { return file.optional<std::string>(key).value_or(""); };
+  if (!marks.begins && text("tokenizer.ggml.model") == "gpt2") marks.begins = text("tokenizer.ggml.pre") == "llama-bpe";
   return marks;
 }
 
@@ -35,7 +38,7 @@ inline bool begins_texts(const Json& step) {
 }  // namespace detail
 
 // Of a Hugging Face folder: the ends of read_hf_special_ids; add_bos_token of tokenizer_config.json, else what the post_processor of
-// tokenizer.json does. throws Error (format)
+// tokenizer.json does; vocabularies with merges put nothing in front. throws Error (format)
 inline TextMarks hf_text_marks(const Path& folder) {
   TextMarks marks;
   marks.ends = read_hf_special_ids(folder).ends;
@@ -44,6 +47,8 @@ inline TextMarks hf_text_marks(const Path& folder) {
   if (marks.begins) return marks;
   if (const auto tokenizer = detail::json_beside(folder, "tokenizer.json"))
     marks.begins = tokenizer->contains("post_processor") && detail::begins_texts((*tokenizer)["post_processor"]);
+  else if (std::filesystem::exists(folder / "merges.txt") || std::filesystem::exists(folder / "vocab.bpe"))
+    marks.begins = false;
   return marks;
 }
 

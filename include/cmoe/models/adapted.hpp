@@ -177,7 +177,8 @@ struct Adapted {
     Index layers() const { return config.layers; }
     Index vocabulary() const { return config.vocabulary; }
     Index context() const { return config.context; }
-    bool pads_left() const { return std::is_same_v<PrefixRecipe, NoPrefix>; }  // sequences may begin behind padding
+    // Whether sequences may begin behind padding.
+    bool pads_left() const { return std::is_same_v<PrefixRecipe, NoPrefix> && config.positions == Positions::rotary; }
 
     // The same family with one kind of delta and no gate, and the sizes that all its recipes share.
     template <class D>
