@@ -190,6 +190,8 @@ int export_model(const ExportOptions& o) {
       built->exported.write(o.out);
       return say(o, json);
     }
+    check(built->exported.merged != nullptr, ErrorKind::config, "export: ", options.source.model,
+          " is a T5; what is learnt on decoders of the Llama family can be exported");
     for_each_param(built->learner.model(), [&](const std::string& name, const auto&) {
       check(!name.ends_with(".delta.router"), ErrorKind::config, "export: ", method.name,
             " routes every token anew; no adapter and no merged weights compute the same");

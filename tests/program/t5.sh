@@ -69,6 +69,7 @@ for method in pmoe seta moduleformer l2p olora; do
     learn --model t5 --method $method --order cipher --task-steps 1 --out refused --quiet
 done
 expect_error 1 "a T5 takes lora" -- learn --model t5 --method dapt --dapt-blocks prompt --order cipher --task-steps 1 --out refused --quiet
+expect_error 1 "is a T5; what is learnt on decoders of the Llama family can be exported" -- export --run run-dapt --format safetensors --out refused --quiet
 sed -i 's/gated-gelu/gated-silu/' t5/config.json
 expect_error 1 "'feed_forward_proj' is gated-silu" -- generate --model t5 --prompt a --quiet
 [[ ! -e refused ]] || fail "a refused command left a folder"
