@@ -22,7 +22,7 @@ RunState learn_with(const char* name, double anchor, const Llama::On<B>& backbon
   SetaConfig config;
   config.density = 0.25;  // at most a quarter of each map's entries for a task
   config.anchor_weight = anchor;
-  SetaLearner<B> learner(around<SetaAnalytic>(backbone, sizes), config, Rng(6));
+  SetaLearner<B> learner(around<SetaAnalytic>(backbone, sizes), config, Rng(7));
   return learn(name, std::move(learner), data);
 }
 

@@ -5,6 +5,7 @@
 #include "cmoe/io/json.hpp"
 #include "cmoe/io/safetensors_writer.hpp"
 #include "cmoe/io/utf8.hpp"
+#include "method.hpp"
 #include "run.hpp"
 
 namespace program {
@@ -24,10 +25,13 @@ std::vector<Id> ids_of(const OpenedRun& run, const std::string& path) {
   return ids;
 }
 
-// A window as a batch of its own; of a mixture a gate may read the window's beginning only.
-Batch<Backend> window_batch(const OpenedRun& run, const Sequence& window, Index prompt_tokens) {
+// A window as a batch of its own; of a mixture a gate may read the window's beginning only. A T5's encoder reads what its gate reads,
+// and what stands there is not scored.
+Batch<Backend> window_batch(const OpenedRun& run, Sequence window, Index prompt_tokens) {
+  const Index prompt = std::min(prompt_tokens, static_cast<Index>(window.ids.size()) - 1);
+  if (run.mixture && is_t5(run.options.source)) window.prompt = prompt;
   Batch<Backend> batch = make_batch<Backend>({&window});
-  if (run.mixture) batch.prompt_last = Ids<Backend>({1}, {static_cast<Id>(std::min(prompt_tokens, static_cast<Index>(window.ids.size()) - 1))});
+  if (run.mixture) batch.prompt_last = Ids<Backend>({1}, {static_cast<Id>(prompt)});
   return batch;
 }
 

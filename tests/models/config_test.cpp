@@ -101,3 +101,30 @@ TEST_CASE("a modular model refuses routers and heads that cannot be") {
   CHECK_THROWS_WITH_AS(make([](auto& c) { c.block.feed.router.chosen = 9; }), "router: top-9 of 8 experts", Error);
   CHECK_THROWS_AS(make([](auto& c) { c.block.mix.router.experts = 0; }), Error);
 }
+
+TEST_CASE("scores at some positions alone are those of all positions, with the same loss and gradients") {
+  const auto model_of = [] {
+    Llama::Config c;
+    c.vocabulary = 9, c.width = 8, c.layers = 2, c.heads = 2, c.kv_heads = 1, c.hidden = 12, c.context = 16;
+    return Llama::On<Cpu<double>>(c, Rng(3));
+  };
+  using D = Cpu<double>;
+  const Ids<D> ids({2, 5}, {1, 2, 3, 4, 5, 8, 7, 6, 0, 2});
+  Flow<D> some;
+  some.scored = Ids<D>({4}, {1, 3, 5, 9});
+  auto whole = model_of(), part = model_of();
+  Tape<D> tape;
+  const Tensor<D> all = whole(ids, {}).logits, few = part(ids, some).logits;
+  CHECK(few.shape() == Shape{4, 9});
+  const Id skip = ignored_label;
+  const Tensor<D> one = cross_entropy(all, Ids<D>({2, 5}, {skip, 4, skip, 2, skip, 7, skip, skip, skip, 1}));
+  const Tensor<D> two = cross_entropy(few, Ids<D>({4}, {4, 2, 7, 1}));
+  CHECK(one.item() == doctest::Approx(two.item()).epsilon(1e-12));
+  tape.backward(one + two);
+  const auto theirs = parameters(part);
+  std::size_t i = 0;
+  for_each_param(whole, [&](const std::string& name, const auto& p) {
+    const auto a = p.grad().values(), b = theirs[i++].param->grad().values();
+    for (std::size_t k = 0; k < a.size(); ++k) CHECK_MESSAGE(a[k] == doctest::Approx(b[k]).epsilon(1e-10), name);
+  });
+}
