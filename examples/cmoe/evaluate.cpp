@@ -25,11 +25,11 @@ std::vector<Id> ids_of(const OpenedRun& run, const std::string& path) {
   return ids;
 }
 
-// A window as a batch of its own; of a mixture a gate may read the window's beginning only. A T5's encoder reads what its gate reads,
-// and what stands there is not scored.
-Batch<Backend> window_batch(const OpenedRun& run, Sequence window, Index prompt_tokens) {
+// A window as a batch of its own; of a mixture a gate may read the window's beginning only. An encoder reads what the gate reads, and
+// what stands there is not scored.
+Batch<Backend> window_batch(const OpenedRun& run, Sequence window, Index prompt_tokens, bool encoder) {
   const Index prompt = std::min(prompt_tokens, static_cast<Index>(window.ids.size()) - 1);
-  if (run.mixture && is_t5(run.options.source)) window.prompt = prompt;
+  if (run.mixture && encoder) window.prompt = prompt;
   Batch<Backend> batch = make_batch<Backend>({&window});
   if (run.mixture) batch.prompt_last = Ids<Backend>({1}, {static_cast<Id>(prompt)});
   return batch;
@@ -40,7 +40,7 @@ void write_logits(const OpenedRun& run, const std::string& path, const std::stri
   if (static_cast<Index>(ids.size()) > context) ids.resize(static_cast<std::size_t>(context));
   ids.push_back(0);  // a batch trains on the last id and does not read it
   const Sequence window{ids, 1};
-  const Tensor<Backend> logits = run.logits(window_batch(run, window, prompt_tokens));
+  const Tensor<Backend> logits = run.logits(window_batch(run, window, prompt_tokens, is_t5(run.options.source)));
   ids.pop_back();
   SafeTensorsWriter writer;
   writer.add("ids", {static_cast<Index>(ids.size())}, std::span<const Id>(ids));
@@ -54,10 +54,11 @@ Json text_scores(const OpenedRun& run, const std::string& path, Index context, I
   const std::vector<Id> ids = ids_of(run, path);
   double nll = 0;
   Index tokens = 0;
+  const bool encoder = is_t5(run.options.source);
   const auto length = static_cast<Index>(ids.size());
   for (Index at = 0; at + 1 < length; at += context) {
     const Sequence window{{ids.begin() + at, ids.begin() + std::min(length, at + context + 1)}, 1};
-    const auto counts = run.count(window_batch(run, window, prompt_tokens));
+    const auto counts = run.count(window_batch(run, window, prompt_tokens, encoder));
     nll -= counts.log_likelihood[0];
     tokens += counts.scored[0];
   }

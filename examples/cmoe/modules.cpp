@@ -87,7 +87,7 @@ double run_over(const Model& model, const std::vector<Sequence>& text, std::vect
     if (use) use->resize(routings.size());
     for (std::size_t i = 0; use && i < routings.size(); ++i) (*use)[i].add(routings[i], marks);
     for (float loss : cross_entropy_rows(logits, batch.labels).values()) nll += static_cast<double>(loss);
-    tokens += batch.trained;
+    tokens += batch.labels.size();
   }
   return nll / static_cast<double>(tokens);
 }

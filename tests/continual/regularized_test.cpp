@@ -29,7 +29,7 @@ double distance(const T& a, const T& b, const Batch<B>& batch) {
   const auto p = softmax(a).values(), q = softmax(b).values();
   double total = 0;
   for (std::size_t i = 0; i < p.size(); ++i) total += std::abs(p[i] - q[i]);
-  return total / static_cast<double>(batch.trained);
+  return total / static_cast<double>(batch.labels.size());
 }
 
 }  // namespace

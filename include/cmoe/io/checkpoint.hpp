@@ -74,8 +74,8 @@ inline RunState read_state(const Json& json, const std::string& name) {
   return state;
 }
 
-// Writes every parameter of the learner's model but those kept as they lie in a file (Param::store), which cannot change, what the learner keeps beside it, the moments if an optimiser is given, and the
-// state of the run. `fingerprint` says which run this is.
+// Writes every parameter of the learner's model but those kept as they lie in a file (Param::store), which cannot change; what the
+// learner keeps beside it, the moments if an optimiser is given, and the state of the run. `fingerprint` says which run this is.
 // The file appears complete under its name or the old one stays. throws Error (file)
 template <class B, class L>
 void save_checkpoint(const std::filesystem::path& path, L& learner, AdamW<B>* optimizer, const RunState& state,

@@ -111,13 +111,7 @@ std::vector<float> gguf_values(const Param<B>& p, const std::string& ours, const
   if (stored.transposed) all = transposed<float>(all, p.shape()[0], p.shape()[1]);
   const bool adjacent_model = c.rotary_layout == RotaryLayout::adjacent;
   if (!rotated(ours) || adjacent_file == adjacent_model) return all;
-  std::vector<float> moved(all.size());
-  const Index rows = p.shape()[-1], cols = static_cast<Index>(all.size()) / rows;
-  for (Index r = 0; r < rows; ++r) {
-    const Index half = row_in_halves(r, c.head()), from = adjacent_file ? half : r, to = adjacent_file ? r : half;
-    std::copy_n(all.begin() + from * cols, cols, moved.begin() + to * cols);
-  }
-  return moved;
+  return in_rotary_order<float>(all, p.shape()[-1], c.head(), adjacent_file ? RowOrder::to_pairs : RowOrder::to_halves);
 }
 
 }  // namespace detail

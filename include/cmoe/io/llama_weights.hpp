@@ -37,6 +37,19 @@ constexpr Index row_in_halves(Index row, Index head_size) {
   return row - within + within / 2 + within % 2 * (head_size / 2);
 }
 
+// Rows of what leaves a query or key map, brought from adjacent rotary pairs into halves or back, head by head.
+enum class RowOrder { to_halves, to_pairs };
+template <class Real>
+std::vector<Real> in_rotary_order(std::span<const Real> values, Index rows, Index head_size, RowOrder order) {
+  std::vector<Real> moved(values.size());
+  const Index cols = std::ssize(values) / rows;
+  for (Index pair = 0; pair < rows; ++pair) {
+    const Index half = row_in_halves(pair, head_size), from = order == RowOrder::to_halves ? pair : half;
+    std::copy_n(values.begin() + from * cols, cols, moved.begin() + (pair + half - from) * cols);
+  }
+  return moved;
+}
+
 // A (rows,cols) matrix turned, a band of rows at a time so that what is read stays in the cache.
 template <class Real>
 std::vector<Real> transposed(std::span<const Real> values, Index rows, Index cols) {
@@ -179,13 +192,7 @@ void for_each_stored(const Llama::On<B>& model, Naming naming, bool to_halves, F
     std::vector<float>& all = unfinished[stored.name];
     put_stored<float>(stored, p.shape(), single, all);
     if (stored.part + 1 < stored.parts) return;
-    if (moves && detail::rotated(ours)) {
-      std::vector<float> moved(all.size());
-      const Index rows = p.shape()[-1], cols = static_cast<Index>(all.size()) / rows;
-      for (Index r = 0; r < rows; ++r)
-        std::copy_n(all.begin() + r * cols, cols, moved.begin() + row_in_halves(r, model.config.head()) * cols);
-      all = std::move(moved);
-    }
+    if (moves && detail::rotated(ours)) all = in_rotary_order<float>(all, p.shape()[-1], model.config.head(), RowOrder::to_halves);
     f(stored.name, stored.shape(p.shape()), std::span<const float>(all));
     unfinished.erase(stored.name);
   });

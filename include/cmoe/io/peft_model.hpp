@@ -31,18 +31,10 @@ void for_each_module(Model& model, F&& f) {
   for (auto& block : model.deep) walk(block);
 }
 
-enum class RowOrder { to_ours, to_file };
-
 // Rows of what leaves a query or key map: files hold rotary pairs in halves, a decoder may hold them adjacent.
 inline std::vector<double> rotary_rows(const DecoderConfig& c, const std::string& name, std::vector<double> values, Index rows, RowOrder order) {
   if (c.rotary_layout != RotaryLayout::adjacent || (name != "query" && name != "key")) return values;
-  std::vector<double> moved(values.size());
-  const Index cols = static_cast<Index>(values.size()) / rows;
-  for (Index r = 0; r < rows; ++r) {
-    const Index half = row_in_halves(r, c.head()), from = order == RowOrder::to_ours ? half : r, to = order == RowOrder::to_ours ? r : half;
-    std::copy_n(values.begin() + from * cols, cols, moved.begin() + to * cols);
-  }
-  return moved;
+  return in_rotary_order<double>(values, rows, c.head(), order);
 }
 
 template <class B>
@@ -99,7 +91,7 @@ typename Recipe::template On<B> adapted(const PeftAdapter& adapter, const Llama:
       if (found == adapter.modules.end()) return;
       const PeftModule& m = found->second;
       const Index in = map.base.in(), out = map.base.out();
-      const auto ours = [&](const std::vector<double>& rows) { return detail::rotary_rows(config, name, rows, out, detail::RowOrder::to_ours); };
+      const auto ours = [&](const std::vector<double>& rows) { return detail::rotary_rows(config, name, rows, out, RowOrder::to_pairs); };
       if constexpr (std::is_same_v<Recipe, Ia3Llama>) {
         map.grow(name, {.inputs = m.at_input ? std::vector<std::string>{name} : std::vector<std::string>()}, Rng(0));
         detail::fill(map.delta.factor, m.at_input ? m.factor : ours(m.factor));
@@ -147,7 +139,7 @@ PeftAdapter adapter_of(Model& model, const std::string& base = "") {
     detail::for_each_module(model, [&](const std::string& module, const std::string& name, auto& map) {
       const Index out = map.base.out();
       const auto file = [&](const std::vector<double>& rows) {
-        return detail::rotary_rows(model.config, name, rows, out, detail::RowOrder::to_file);
+        return detail::rotary_rows(model.config, name, rows, out, RowOrder::to_halves);
       };
       if constexpr (requires { map.delta.factor; }) {
         if (!map.delta.factor) return;

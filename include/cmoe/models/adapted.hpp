@@ -30,7 +30,7 @@ struct Deep {
 namespace detail {
 template <class Kind>
 typename Kind::Config attention_config(const DecoderConfig& c, Index room) {
-  if constexpr (std::is_same_v<Kind, Causal>) 
+  if constexpr (std::is_same_v<Kind, Causal>)
     return {.context = c.context + room, .rotates = c.positions == Positions::rotary, .rotary_base = c.rotary_base, .rotary_layout = c.rotary_layout,
             .rotary_scaling = c.rotary_scaling};
   else return {};
@@ -146,17 +146,10 @@ struct Adapted {
     }
 
     // The gates that the mixture gets for these states: those given, or the gate's own. Empty without a mixture.
-    Tensor<B> gates(const Tensor<B>& state, const Flow<B>& flow) const {
-      if constexpr (gated)
-        if (!flow.gates && gate.active > 0) return expanded(dispatched(gate.weights(gate.query(state, flow)), config.top));
-      return flow.gates;
-    }
+    Tensor<B> gates(const Tensor<B>& state, const Flow<B>& flow) const { return gates_for(gate, state, flow, config.top); }
 
-    // What a gate over tasks means for the experts, where these are two things; else the weights themselves.
-    Tensor<B> expanded(const Tensor<B>& weights) const {
-      if constexpr (requires { gate.expand(weights); }) return gate.expand(weights);
-      else return weights;
-    }
+    // What a gate over tasks means for the experts.
+    Tensor<B> expanded(const Tensor<B>& weights) const { return expert_weights(gate, weights); }
 
     // ids (N,T) -> logits (N,T,V), or (R,V) for flow.scored. Gates already in the flow are used as they are; else the gate reads the prompt.
     Scores<B> operator()(const Ids<B>& ids, Flow<B> flow, std::vector<KvCache<B>>* caches = nullptr) const {
@@ -165,7 +158,6 @@ struct Adapted {
       return {finish(state, flow, caches), {}};
     }
 
-    static constexpr bool gated = !std::is_same_v<GateRecipe, NoGate>;
     static constexpr bool per_token = requires { requires GateRecipe::template On<B>::per_token; };
 
     // f(map) for every deep map that has a delta, in the order of the layers.

@@ -111,17 +111,10 @@ struct AdaptedT5 {
     }
 
     // The gates that the mixture gets for these states: those given, or the gate's own. Empty without a mixture.
-    Tensor<B> gates(const Tensor<B>& state, const Flow<B>& flow) const {
-      if constexpr (gated)
-        if (!flow.gates && gate.active > 0) return expanded(dispatched(gate.weights(gate.query(state, flow)), config.top));
-      return flow.gates;
-    }
+    Tensor<B> gates(const Tensor<B>& state, const Flow<B>& flow) const { return gates_for(gate, state, flow, config.top); }
 
-    // What a gate over tasks means for the experts, where these are two things; else the weights themselves.
-    Tensor<B> expanded(const Tensor<B>& weights) const {
-      if constexpr (requires { gate.expand(weights); }) return gate.expand(weights);
-      else return weights;
-    }
+    // What a gate over tasks means for the experts.
+    Tensor<B> expanded(const Tensor<B>& weights) const { return expert_weights(gate, weights); }
 
     // ids (N,T), each row a prompt and its answer -> logits (N,T,V). Gates already in the flow are used as they are.
     // With caches, of which layers() are needed, the first call reads the prompt; the next ones take what follows, ids (N,1).
@@ -147,8 +140,6 @@ struct AdaptedT5 {
     Tensor<B> decode(const Ids<B>& ids, const Tensor<B>& memory, const Flow<B>& flow, std::vector<KvCache<B>>* caches = nullptr) const {
       return scores(decoded(embed(ids), memory, flow, caches));
     }
-
-    static constexpr bool gated = !std::is_same_v<GateRecipe, NoGate>;
 
     // f(map) for every deep map that has a delta, in the order of the layers.
     template <class F>

@@ -114,4 +114,19 @@ Tensor<B> oracle_gates(Index sequences, Index experts, Index chosen) {
   return Tensor<B>({sequences, experts}, std::span<const typename B::Scalar>(one_hot));
 }
 
+// What weights over tasks mean for the experts, where these are two things; else the weights themselves.
+template <class G, class B>
+Tensor<B> expert_weights(const G& gate, const Tensor<B>& weights) {
+  if constexpr (requires { gate.expand(weights); }) return gate.expand(weights);
+  else return weights;
+}
+
+// The gates that a mixture gets for these states: those given in the flow, or the gate's own, the `top` largest. Empty without a gate.
+template <class G, class B>
+Tensor<B> gates_for(const G& gate, const Tensor<B>& state, const Flow<B>& flow, Index top) {
+  if constexpr (requires { gate.query(state, flow); })
+    if (!flow.gates && gate.active > 0) return expert_weights(gate, dispatched(gate.weights(gate.query(state, flow)), top));
+  return flow.gates;
+}
+
 }  // namespace cmoe

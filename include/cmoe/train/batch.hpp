@@ -24,7 +24,6 @@ struct Batch {
   Ids<B> labels;                     // (R)
   Ids<B> prompt_first, prompt_last;  // (N) the prompt's range
   Ids<B> last;                       // (N) one past the last input that is not padding
-  Index trained = 0;                 // R
 
   Flow<B> flow() const {
     Flow<B> f;
@@ -62,9 +61,8 @@ Batch<B> make_batch(const std::vector<const Sequence*>& sequences, Id padding = 
     last.push_back(static_cast<Id>(length - 1));
   }
   batch.ids = Ids<B>({n, t}, ids);
-  batch.trained = std::ssize(labels);
-  batch.scored = Ids<B>({batch.trained}, scored);
-  batch.labels = Ids<B>({batch.trained}, labels);
+  batch.scored = Ids<B>({std::ssize(scored)}, scored);
+  batch.labels = Ids<B>({std::ssize(labels)}, labels);
   batch.prompt_first = Ids<B>({n}, first);
   batch.prompt_last = Ids<B>({n}, prompt);
   batch.last = Ids<B>({n}, last);
