@@ -42,7 +42,7 @@ PeftModule stacked(const Blocks& blocks, const std::string& name, const DecoderC
   }
   if (m.rank == 0) return m;
   m.alpha = scale * static_cast<double>(m.rank);
-  m.b = cmoe::detail::rotary_rows(sizes, name, transposed<double>(m.b, m.rank, out), out, cmoe::detail::RowOrder::to_file);
+  m.b = cmoe::detail::rotary_rows(sizes, name, transposed<double>(m.b, m.rank, out), out, RowOrder::to_halves);
   return m;
 }
 
