@@ -5,6 +5,7 @@
 #include "cmoe/version.hpp"
 
 // core: what a value is and what a device can do
+#include "cmoe/core/compiler.hpp"   // what the compiler must be
 #include "cmoe/core/error.hpp"      // one exception type that names the operation and the shapes
 #include "cmoe/core/shape.hpp"      // sizes of a contiguous row-major array
 #include "cmoe/core/scalar.hpp"     // mathematics of one number, under the names that packs use too
@@ -19,6 +20,7 @@
 #include "cmoe/core/parallel.hpp"   // the thread pool; its partition never depends on the number of threads
 
 // cpu: the backend of the host
+#include "cmoe/cpu/eigen.hpp"       // Eigen, of a version that is new enough
 #include "cmoe/cpu/cpu.hpp"         // Cpu<float> and Cpu<double>
 #include "cmoe/cpu/solve.hpp"       // linear equations
 

@@ -71,11 +71,17 @@ TEST_CASE("planted paths are found, and one that does not exist is noticed") {
   CHECK_FALSE(exists("ops/gone.hpp", "README.md"));
 }
 
-TEST_CASE("the blocks of README that are there to be copied are the files that the package tests use") {
-  const std::string readme = read_text(source_root() / "README.md");
-  for (const char* name : {"find_package/CMakeLists.txt", "add_subdirectory/CMakeLists.txt", "fetch_content/CMakeLists.txt",
-                           "pkg_config/build.sh", "consumer/main.cpp"})
-    CHECK_MESSAGE(readme.find(read_text(source_root() / "tests/package" / name)) != std::string::npos, std::string(name));
+TEST_CASE("every way of using cmoe that README has commands for is one that the package tests take from there") {
+  const std::string tests = read_text(source_root() / "tests/package/tests.cmake");
+  const std::size_t begin = tests.find("foreach(way ");
+  const std::string tested = tests.substr(begin + 11, tests.find(')', begin) - begin - 11) + ' ';
+  int ways = 0;
+  for (const std::string& line : lines_of(read_text(source_root() / "README.md"))) {
+    if (!line.starts_with("<!-- sh: ")) continue;
+    ++ways;
+    CHECK_MESSAGE(tested.find(line.substr(8, line.find(" -->") - 8) + ' ') != std::string::npos, line);
+  }
+  CHECK(ways == 7);
 }
 
 TEST_CASE("the alias of PMoE in README is the one in the headers") {

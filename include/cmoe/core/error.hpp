@@ -10,6 +10,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe {
 
 enum class ErrorKind {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <concepts>
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe {
 
 // The number type of a value: Real for Real itself; a pack adds its own case.

@@ -1,6 +1,8 @@
 // Subspaces of features: the directions that inputs have used, and what of new inputs lies outside of them.
 #pragma once
 
+#include "cmoe/cpu/eigen.hpp"
+
 #include <Eigen/Eigenvalues>
 
 #include "cmoe/core/array.hpp"
