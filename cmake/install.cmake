@@ -16,3 +16,19 @@ install(FILES ${PROJECT_BINARY_DIR}/cmoe.pc ${PROJECT_BINARY_DIR}/cmoe-io.pc DES
 install(FILES LICENSE DESTINATION share/doc/cmoe COMPONENT licence)
 
 include(cmake/packages.cmake)
+
+# The program, on request: cmake --install BUILD --component program
+if(TARGET cmoe_program)
+  install(TARGETS cmoe_program DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program EXCLUDE_FROM_ALL)
+  foreach(form IN ITEMS man:${CMAKE_INSTALL_MANDIR}/man1/cmoe.1 completion:${CMAKE_INSTALL_DATADIR}/bash-completion/completions/cmoe)
+    string(REPLACE ":" ";" form ${form})
+    list(GET form 0 what)
+    list(GET form 1 file)
+    install(CODE "
+      set(file \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${file}\")
+      cmake_path(GET file PARENT_PATH folder)
+      file(MAKE_DIRECTORY \"\${folder}\")
+      execute_process(COMMAND \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/cmoe\" manual ${what} OUTPUT_FILE \"\${file}\" COMMAND_ERROR_IS_FATAL ANY)
+      message(STATUS \"Installing: \${file}\")" COMPONENT program EXCLUDE_FROM_ALL)
+  endforeach()
+endif()
