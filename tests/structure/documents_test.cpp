@@ -131,6 +131,19 @@ TEST_CASE("what pages quote is what stands in the files (scripts/quotes fills it
   CHECK(stale_quotes(mark + "int planted;\n```\n", count).size() == 1);
 }
 
+TEST_CASE("every message that docs/errors.md explains is one that the sources say") {
+  std::string sources;
+  for (const char* folder : {"include", "examples/cmoe", "cmake"})
+    for (const SourceFile& file : files_below(folder, {".hpp", ".cpp", ".cmake", ".in"})) sources += file.text;
+  int count = 0;
+  for (const std::string& line : lines_of(read_text(source_root() / "docs/errors.md"))) {
+    if (!line.starts_with("- `")) continue;
+    ++count;
+    CHECK_MESSAGE(sources.find(line.substr(3, line.find('`', 3) - 3)) != std::string::npos, line);
+  }
+  CHECK(count > 15);
+}
+
 TEST_CASE("the number of the version is the same everywhere") {
   const std::string number(cmoe::version);
   CHECK(read_text(source_root() / "CMakeLists.txt").find("project(cmoe VERSION " + number + " ") != std::string::npos);
