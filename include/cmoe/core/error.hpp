@@ -14,6 +14,7 @@
 
 namespace cmoe {
 
+// What kind of fault an error is.
 enum class ErrorKind {
   shape,    // operand shapes do not fit together
   index,    // an id, index or label outside its range

@@ -9,6 +9,7 @@
 
 namespace cmoe {
 
+// Matrices of Eigen, for what is computed once a task.
 template <class Real>
 using MatrixOf = Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic>;
 using MatrixD = MatrixOf<double>;
