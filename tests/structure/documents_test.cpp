@@ -158,6 +158,20 @@ TEST_CASE("the alias of PMoE in README is the one in the headers") {
   CHECK(read_text(source_root() / "include/cmoe/models/pmoe.hpp").find(alias) != std::string::npos);
 }
 
+TEST_CASE("docs/examples.md lists every example, in order") {
+  const std::string page = read_text(source_root() / "docs/examples.md");
+  std::set<std::string> names;
+  for (const SourceFile& file : files_below("examples", {".cpp"}))
+    if (file.path.find('/', 9) == std::string::npos) names.insert(file.path);
+  std::size_t last = 0;
+  for (const std::string& name : names) {
+    const std::size_t at = page.find('`' + name + '`');
+    CHECK_MESSAGE((at != std::string::npos && at > last), name);
+    last = at;
+  }
+  CHECK(names.size() > 10);
+}
+
 TEST_CASE("what the examples are expected to print ends as their first comment says") {
   for (const SourceFile& file : files_below("examples", {".cpp"})) {
     if (file.path.find('/', 9) != std::string::npos) continue;
