@@ -17,7 +17,7 @@ class Cmoe(ConanFile):
     settings = "os", "arch", "compiler", "build_type"
     options = {"with_io": [True, False]}  # what cmoe::io needs
     default_options = {"with_io": False}
-    exports_sources = "CMakeLists.txt", "LICENSE", "cmake/*", "include/*", "packaging/debian/*"
+    exports_sources = "CMakeLists.txt", "LICENSE", "cmake/*", "cpu/*", "include/*", "packaging/debian/*"
     no_copy_source = True
 
     def set_version(self):

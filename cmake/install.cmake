@@ -12,6 +12,8 @@ configure_file(cmake/cmoe-io.pc.in cmoe-io.pc @ONLY)
 
 install(FILES ${PROJECT_BINARY_DIR}/cmoe-config.cmake ${PROJECT_BINARY_DIR}/cmoe-config-version.cmake
   DESTINATION share/cmake/cmoe COMPONENT library)
+install(FILES cmake/cmoe-precompiled.cmake DESTINATION share/cmake/cmoe COMPONENT library)
+install(DIRECTORY cpu DESTINATION share/cmake/cmoe COMPONENT library)
 install(FILES ${PROJECT_BINARY_DIR}/cmoe.pc ${PROJECT_BINARY_DIR}/cmoe-io.pc DESTINATION share/pkgconfig COMPONENT library)
 install(FILES LICENSE DESTINATION share/doc/cmoe COMPONENT licence)
 

@@ -43,6 +43,10 @@ grep -qE '^[1-9][0-9]* parameters, [1-9][0-9]* more for the first task$' log || 
 printf '%s: %d lines beside main.cpp, %d.%d s from an empty folder to a running program\n' "$way" "$lines" $((seconds / 1000)) $((seconds % 1000 / 100))
 ((lines < 15)) || fail "15 lines or more"
 ((seconds < 180000)) || fail "3 minutes or more"
+if [[ $way == fetched ]]; then  # an installed one is taken first: nothing is fetched then
+  cmake -B again -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 || { cat log; fail "an installed cmoe is not taken"; }
+  grep -q "^cmoe_DIR:PATH=$prefix/" again/CMakeCache.txt || fail "another cmoe than the installed one was taken"
+fi
 if [[ $way == copied || $way == fetched ]]; then
   ctest --test-dir build -N | grep -q "Total Tests: 0" || fail "tests of cmoe leaked into the consumer"
   if grep -E '^CMOE_(BUILD_|IO|INSTALL).*=ON' build/CMakeCache.txt; then fail "the consumer got more than the library"; fi
