@@ -10,7 +10,7 @@ if(CMOE_EIGEN_ONLY)
   target_compile_definitions(cmoe INTERFACE CMOE_EIGEN_ONLY)
 endif()
 
-if(TARGET nlohmann_json::nlohmann_json AND TARGET ZLIB::ZLIB)
+if(CMOE_IO)
   add_library(cmoe_io INTERFACE)
   add_library(cmoe::io ALIAS cmoe_io)
   target_link_libraries(cmoe_io INTERFACE cmoe nlohmann_json::nlohmann_json ZLIB::ZLIB)

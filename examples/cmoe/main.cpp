@@ -4,7 +4,9 @@
 
 #include "cmoe/core/parallel.hpp"
 #include "cmoe/cpu/isa.hpp"
+#include "colour.hpp"
 #include "interrupt.hpp"
+#include "manual.hpp"
 #include "method.hpp"
 #include "options.hpp"
 #include "version.hpp"
@@ -12,6 +14,8 @@
 namespace {
 
 using namespace program;
+
+void complain(const std::string& what) { std::fprintf(stderr, "%s %s\n", red("cmoe:", STDERR_FILENO).c_str(), what.c_str()); }
 
 void add_model(CLI::App& command, ModelOptions& o) {
   command.add_option("--model", o.model, "builtin, FILE.gguf, a Hugging Face folder, a folder with a ModuleFormer, or a llama2.c FILE.bin")->capture_default_str();
@@ -112,7 +116,7 @@ std::string value_on_command_line(int argc, char** argv, const std::string& opti
 
 std::string command_on_command_line(int argc, char** argv) {
   static constexpr const char* commands[] = {"demo",    "learn",  "compare", "evaluate", "generate",   "tokenize",
-                                             "inspect", "export", "prune",   "insert",   "make-stream"};
+                                             "inspect", "export", "prune",   "insert",   "make-stream", "manual"};
   for (int i = 1; i < argc; ++i)
     for (const char* command : commands)
       if (std::string(argv[i]) == command) return command;
@@ -148,6 +152,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.set_config("--config", "", "an ini or TOML file with the same option names");
+  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt option must not be passed over
   app.config_formatter(std::make_shared<CommandConfig>(command_on_command_line(argc, argv)));
   int threads = 0;
   app.add_option("--threads", threads, "threads; results do not depend on it (default: all cores)")->check(CLI::Range(1, 1024));
@@ -251,6 +256,8 @@ int run(int argc, char** argv) {
   command->add_option("--seed", making.seed, "seed of the items")->capture_default_str();
   command->callback([&] { status = make_stream(making); });
 
+  add_manual_command(app);
+
   app.parse_complete_callback([&] {
     if (threads > 0) cmoe::pool().resize(threads);
   });
@@ -260,9 +267,11 @@ int run(int argc, char** argv) {
     return app.exit(done);
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();
+    const std::string unknown = "INI was not able to parse ";  // CLI11's words for an option that is not there
+    if (what.starts_with(unknown)) what = "the configuration file has an option that cmoe has not: " + what.substr(unknown.size());
     for (char& c : what)
       if (c == '\n') c = ' ';
-    std::fprintf(stderr, "cmoe: %s (see cmoe --help)\n", what.c_str());
+    complain(what + " (see cmoe --help)");
     return 2;
   }
   return status;
@@ -275,9 +284,9 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const cmoe::Error& error) {
-    std::fprintf(stderr, "cmoe: %s\n", error.what());
+    complain(error.what());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "cmoe: unexpected: %s\n", error.what());
+    complain(std::string("unexpected: ") + error.what());
   }
   return 1;
 }

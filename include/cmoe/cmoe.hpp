@@ -5,6 +5,7 @@
 #include "cmoe/version.hpp"
 
 // core: what a value is and what a device can do
+#include "cmoe/core/compiler.hpp"   // what the compiler must be
 #include "cmoe/core/error.hpp"      // one exception type that names the operation and the shapes
 #include "cmoe/core/shape.hpp"      // sizes of a contiguous row-major array
 #include "cmoe/core/scalar.hpp"     // mathematics of one number, under the names that packs use too
@@ -19,6 +20,7 @@
 #include "cmoe/core/parallel.hpp"   // the thread pool; its partition never depends on the number of threads
 
 // cpu: the backend of the host
+#include "cmoe/cpu/eigen.hpp"       // Eigen, of a version that is new enough
 #include "cmoe/cpu/cpu.hpp"         // Cpu<float> and Cpu<double>
 #include "cmoe/cpu/solve.hpp"       // linear equations
 
@@ -52,7 +54,7 @@
 #include "cmoe/nn/block.hpp"      // the pre-norm residual block
 #include "cmoe/nn/expect_module.hpp"  // whether visit() forgets a parameter: for tests of your own modules
 
-// attention
+// attention: tokens meet
 #include "cmoe/attention/attention.hpp"       // the concept and the shapes
 #include "cmoe/attention/causal.hpp"          // softmax over the past, rotary positions
 #include "cmoe/attention/stick.hpp"           // shares of a stick
@@ -118,7 +120,7 @@
 #include "cmoe/models/generate.hpp"        // token by token over a KV cache
 #include "cmoe/models/any_model.hpp"       // a model of any type behind one type
 
-// train
+// train: batches, rates, the optimiser, the step
 #include "cmoe/train/batch.hpp"     // what is trained on, what a gate may read, what is padding
 #include "cmoe/train/schedule.hpp"  // learning rates
 #include "cmoe/train/adamw.hpp"     // the optimiser over a flat list of parameters
@@ -158,5 +160,6 @@
 #include "cmoe/continual/any_learner.hpp"           // a learner of any type behind one type
 #include "cmoe/continual/stream_run.hpp"            // the run over a stream
 
-// The headers of cmoe/io (safetensors, checkpoints, tokenizers, streams on disk, reports) are not included here: they are opt-in,
-// because some of them need nlohmann-json and zlib. Link cmoe::io instead of cmoe::cmoe to use them.
+// io: files: models, adapters, checkpoints, tokenizers, streams, reports
+// These headers are not included here: they are opt-in, because some of them need nlohmann-json and zlib. Link cmoe::io instead of
+// cmoe::cmoe to use them.

@@ -8,6 +8,7 @@
 
 namespace cmoe {
 
+// The same as text.
 inline constexpr std::string_view version = "0.1.0";
 
 }  // namespace cmoe

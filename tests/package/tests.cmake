@@ -1,18 +1,22 @@
-# The ways to use cmoe that README.md shows, each tried in an empty folder; a wrong version is refused.
-set(cmoe_package_folder ${CMAKE_BINARY_DIR}/package)
-function(cmoe_package_test way)
-  add_test(NAME package_${way} COMMAND ${CMAKE_COMMAND} -DWAY=${way} -DSOURCE=${PROJECT_SOURCE_DIR} -DBUILD=${CMAKE_BINARY_DIR}
-    -DFOLDER=${cmoe_package_folder}/${way} -DPREFIX=${cmoe_package_folder}/prefix -DCXX=${CMAKE_CXX_COMPILER}
-    -DLAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER} -P ${PROJECT_SOURCE_DIR}/tests/package/run.cmake)
-  set_tests_properties(package_${way} PROPERTIES LABELS slow)
+# Every way of using cmoe that README.md shows, tried with its very lines in an empty folder; and what must be refused, and how.
+function(cmoe_package_test name script)
+  add_test(NAME package_${name} COMMAND bash ${PROJECT_SOURCE_DIR}/tests/package/${script}.sh ${ARGN})
+  set_tests_properties(package_${name} PROPERTIES LABELS "package;slow" SKIP_RETURN_CODE 77 TIMEOUT 600 FIXTURES_REQUIRED "cmoe_clone;cmoe_installed"
+    ENVIRONMENT "CMOE_SOURCE=${PROJECT_SOURCE_DIR};CMOE_SCRATCH=${CMAKE_BINARY_DIR}/package;CMOE_CXX=${CMAKE_CXX_COMPILER};CMOE_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}")
 endfunction()
 
-cmoe_package_test(add_subdirectory)
-cmoe_package_test(fetch_content)
-if(CMOE_INSTALL)
-  foreach(way install find_package pkg_config wrong_version)
-    cmoe_package_test(${way})
-  endforeach()
-  set_tests_properties(package_install PROPERTIES FIXTURES_SETUP cmoe_installed)
-  set_tests_properties(package_find_package package_pkg_config package_wrong_version PROPERTIES FIXTURES_REQUIRED cmoe_installed)
-endif()
+cmoe_package_test(clone clone)
+set_tests_properties(package_clone PROPERTIES FIXTURES_SETUP cmoe_clone FIXTURES_REQUIRED "")
+cmoe_package_test(install install)
+set_tests_properties(package_install PROPERTIES FIXTURES_SETUP cmoe_installed FIXTURES_REQUIRED cmoe_clone)
+foreach(way copied fetched installed debian conan vcpkg pkg_config)
+  cmoe_package_test(${way} way ${way})
+endforeach()
+cmoe_package_test(strict_gnu strict gnu)
+cmoe_package_test(strict_clang strict clang)
+cmoe_package_test(precompiled precompiled)
+cmoe_package_test(lintian debian)
+cmoe_package_test(vcpkg_port port)
+foreach(case missing_dependency eigen_3.3 cxx17 old_compiler old_cmake_source old_cmake_package unknown_component wrong_version)
+  cmoe_package_test(refused_${case} refused ${case})
+endforeach()

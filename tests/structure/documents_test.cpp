@@ -1,8 +1,10 @@
 // What README and docs say about the tree is true: paths exist, and the blocks to copy are the tested files.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
+#include "cmoe/version.hpp"
 #include "structure/source_tree.hpp"
 
 namespace cmoe::documents_test {
@@ -73,17 +75,103 @@ TEST_CASE("planted paths are found, and one that does not exist is noticed") {
   CHECK_FALSE(exists("ops/gone.hpp", "README.md"));
 }
 
-TEST_CASE("the blocks of README that are there to be copied are the files that the package tests use") {
-  const std::string readme = read_text(source_root() / "README.md");
-  for (const char* name : {"find_package/CMakeLists.txt", "add_subdirectory/CMakeLists.txt", "fetch_content/CMakeLists.txt",
-                           "pkg_config/build.sh", "consumer/main.cpp"})
-    CHECK_MESSAGE(readme.find(read_text(source_root() / "tests/package" / name)) != std::string::npos, std::string(name));
+TEST_CASE("every way of using cmoe that README has commands for is one that the package tests take from there") {
+  const std::string tests = read_text(source_root() / "tests/package/tests.cmake");
+  const std::size_t begin = tests.find("foreach(way ");
+  const std::string tested = tests.substr(begin + 11, tests.find(')', begin) - begin - 11) + ' ';
+  int ways = 0;
+  for (const std::string& line : lines_of(read_text(source_root() / "README.md"))) {
+    if (!line.starts_with("<!-- sh: ")) continue;
+    ++ways;
+    CHECK_MESSAGE(tested.find(line.substr(8, line.find(" -->") - 8) + ' ') != std::string::npos, line);
+  }
+  CHECK(ways == 7);
+}
+
+namespace {
+
+// What stands between the quotation marks behind a word: from "..." in a comment of a page.
+std::string after_word(const std::string& line, const std::string& word) {
+  const std::size_t at = line.find(" " + word + " \"");
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + word.size() + 3;
+  return line.substr(begin, line.find('"', begin) - begin);
+}
+
+// The lines of a file that a comment <!-- code: FILE from "A" to "B" --> stands for, see scripts/quotes.
+std::vector<std::string> quoted(const std::string& mark) {
+  const std::size_t begin = std::string("<!-- code: ").size();
+  std::vector<std::string> lines = lines_of(read_text(source_root() / mark.substr(begin, mark.find(' ', begin) - begin)));
+  if (mark.find(" from \"") == std::string::npos) return lines;
+  const auto first = std::find_if(lines.begin(), lines.end(), [&](const std::string& l) { return l.find(after_word(mark, "from")) != std::string::npos; });
+  const auto last = std::find(first, lines.end(), after_word(mark, "to"));
+  return last == lines.end() ? std::vector<std::string>() : std::vector<std::string>(first, last->empty() ? last : last + 1);
+}
+
+// The marks whose block is not what they stand for.
+std::vector<std::string> stale_quotes(const std::string& page, int& count) {
+  std::vector<std::string> stale;
+  const std::vector<std::string> lines = lines_of(page);
+  for (std::size_t i = 0; i + 2 < lines.size(); ++i) {
+    if (!lines[i].starts_with("<!-- code: ")) continue;
+    ++count;
+    std::vector<std::string> block;
+    for (std::size_t j = i + 2; j < lines.size() && !lines[j].starts_with("```"); ++j) block.push_back(lines[j]);
+    if (block.empty() || !lines[i + 1].starts_with("```") || block != quoted(lines[i])) stale.push_back(lines[i]);
+  }
+  return stale;
+}
+
+}  // namespace
+
+TEST_CASE("what pages quote is what stands in the files (scripts/quotes fills it in)") {
+  int count = 0;
+  for (const SourceFile& document : documents())
+    for (const std::string& mark : stale_quotes(document.text, count)) FAIL_CHECK(document.path << ": " << mark);
+  CHECK(count > 10);
+  const std::string mark = "<!-- code: tests/main.cpp -->\n```cpp\n";
+  CHECK(stale_quotes(mark + "int planted;\n```\n", count).size() == 1);
+}
+
+TEST_CASE("every message that docs/errors.md explains is one that the sources say") {
+  std::string sources;
+  for (const char* folder : {"include", "examples/cmoe", "cmake"})
+    for (const SourceFile& file : files_below(folder, {".hpp", ".cpp", ".cmake", ".in"})) sources += file.text;
+  int count = 0;
+  for (const std::string& line : lines_of(read_text(source_root() / "docs/errors.md"))) {
+    if (!line.starts_with("- `")) continue;
+    ++count;
+    CHECK_MESSAGE(sources.find(line.substr(3, line.find('`', 3) - 3)) != std::string::npos, line);
+  }
+  CHECK(count > 15);
+}
+
+TEST_CASE("the number of the version is the same everywhere") {
+  const std::string number(cmoe::version);
+  CHECK(read_text(source_root() / "CMakeLists.txt").find("project(cmoe VERSION " + number + " ") != std::string::npos);
+  CHECK(read_text(source_root() / "CITATION.cff").find("\nversion: " + number + "\n") != std::string::npos);
+  CHECK(read_text(source_root() / "packaging/vcpkg/ports/cmoe/vcpkg.json").find("\"version-semver\": \"" + number + "\"") != std::string::npos);
+  CHECK(read_text(source_root() / "CHANGELOG.md").find("\n## " + number + "\n") != std::string::npos);
 }
 
 TEST_CASE("the alias of PMoE in README is the one in the headers") {
   const std::string alias = "using PMoE = Adapted<Shallow<Single<LoRA>>, Deep<Mixture<LoRA>>, Gate<PromptMean, LinearSoftmax>>;";
   CHECK(read_text(source_root() / "README.md").find(alias) != std::string::npos);
   CHECK(read_text(source_root() / "include/cmoe/models/pmoe.hpp").find(alias) != std::string::npos);
+}
+
+TEST_CASE("docs/examples.md lists every example, in order") {
+  const std::string page = read_text(source_root() / "docs/examples.md");
+  std::set<std::string> names;
+  for (const SourceFile& file : files_below("examples", {".cpp"}))
+    if (file.path.find('/', 9) == std::string::npos) names.insert(file.path);
+  std::size_t last = 0;
+  for (const std::string& name : names) {
+    const std::size_t at = page.find('`' + name + '`');
+    CHECK_MESSAGE((at != std::string::npos && at > last), name);
+    last = at;
+  }
+  CHECK(names.size() > 10);
 }
 
 TEST_CASE("what the examples are expected to print ends as their first comment says") {

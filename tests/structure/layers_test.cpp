@@ -98,6 +98,16 @@ TEST_CASE("every header says its idea in the first line, is included once, and d
   }
 }
 
+// The first header that a consumer includes must be able to say what the compiler must be.
+TEST_CASE("every header but the version's leads to core/compiler.hpp") {
+  for (const SourceFile& file : headers()) {
+    if (file.path == "include/cmoe/version.hpp" || file.path == "include/cmoe/core/compiler.hpp") continue;
+    bool leads = false;
+    for (const Include& include : includes_of(file.text)) leads = leads || (include.quoted && include.name.starts_with("cmoe/") && include.name != "cmoe/version.hpp");
+    CHECK_MESSAGE(leads, file.path);
+  }
+}
+
 TEST_CASE("no source file is longer than 400 lines") {
   for (const char* folder : {"include", "examples", "tests", "bench", "cmake"})
     for (const SourceFile& file : files_below(folder, {".hpp", ".cpp", ".cmake"})) {

@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// What the walk that ends early gives, and how far it went.
 template <class B>
 struct EarlyExit {
   StickBreak<B> walk;   // out (N,1,H,D), rest (N,1,H): what was left where the walk ended

@@ -6,6 +6,7 @@
 
 namespace cmoe {
 
+// What stick-breaking attention gives.
 template <class B>
 struct StickBreak {
   Tensor<B> out;   // (N,T,H,D)

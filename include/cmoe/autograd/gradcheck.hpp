@@ -12,6 +12,7 @@
 
 namespace cmoe {
 
+// How far gradients are from difference quotients at the worst place.
 struct GradientDeviation {
   double worst = 0;   // the largest |back − difference| / max(1, |difference|); infinity if one of them is NaN
   std::string where;  // the tensor and the place of the worst, and both numbers

@@ -7,8 +7,10 @@
 
 namespace cmoe {
 
+// Where the prompts of past tasks come from.
 enum class PseudoSource { stored, generated };
 
+// How DAPT learns: docs/papers/dapt.md says what is the paper's and what ours.
 struct DaptConfig {
   double reflection_weight = 1;      // λ of the KL on pseudo-samples of past tasks
   bool sum_over_tasks = false;       // one KL for each past task, summed as in the released code; else their mean

@@ -21,6 +21,7 @@ concept TextCodec = requires(const T& codec, std::string_view text, std::span<co
   { codec.separator() } -> std::convertible_to<std::optional<Id>>;
 };
 
+// How long items may be, and how many are kept.
 struct EncodeConfig {
   Index context = 512;       // ids that a model can take
   Index window = 128;        // plain text is cut into windows of so many ids,
@@ -29,6 +30,7 @@ struct EncodeConfig {
   Index test_limit = 0;
 };
 
+// A task as ids, with what its scores need.
 struct EncodedTask {
   std::string name;
   Scoring scoring = Scoring::exact_match;

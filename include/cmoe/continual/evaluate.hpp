@@ -7,8 +7,10 @@
 
 namespace cmoe {
 
+// Ids to text, for scores that compare texts.
 using ToText = std::function<std::string(const std::vector<Id>&)>;
 
+// What a learner reaches on the test items of one task.
 struct TaskScore {
   double score = 0;            // 0..100 by the task's scoring
   double nll = 0;              // mean −log p of the scored ids, nats
@@ -122,6 +124,7 @@ concept HasOracle = requires(const L& fixed, const Batch<B>& batch, Index task) 
   { fixed.oracle_flow(batch, task) } -> std::same_as<Flow<B>>;
 };
 
+// Whether this learner has an oracle_flow now: its type may have one that only some of its models can serve.
 template <class B, class L>
 bool offers_oracle(const L& learner) {
   if constexpr (requires { learner.offers_oracle(); }) return learner.offers_oracle();

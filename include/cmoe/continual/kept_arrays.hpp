@@ -22,12 +22,14 @@ NamedArrays<B> kept(const LearnerState<B>& state, const std::string& group) {
   return arrays;
 }
 
+// The same for an anchor, as two groups.
 template <class B>
 void keep(LearnerState<B>& state, const std::string& group, const Anchor<B>& anchor) {
   keep(state, group + ".centre", anchor.centre);
   keep(state, group + ".weight", anchor.weight);
 }
 
+// The anchor of a group; empty if it was never kept.
 template <class B>
 Anchor<B> kept_anchor(const LearnerState<B>& state, const std::string& group) {
   return {kept(state, group + ".centre"), kept(state, group + ".weight")};

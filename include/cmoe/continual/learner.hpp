@@ -56,6 +56,7 @@ concept Learner = requires(L& learner, const L& fixed, Index task, const Encoded
   learner.model();
 };
 
+// A learner with a state that a checkpoint must keep.
 template <class L, class B>
 concept KeepsState = requires(L& learner) {
   { learner.state() } -> std::same_as<LearnerState<B>&>;

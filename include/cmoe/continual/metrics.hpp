@@ -70,6 +70,7 @@ struct MetricSources {
   std::vector<double> ability_before = {}, ability_after = {};       // scores of general benchmarks before and after the stream
 };
 
+// A metric as it is shown.
 struct NamedMetric {
   std::string_view name;
   xtl::xoptional<double> value;
@@ -163,6 +164,7 @@ struct Spread {
   xtl::xoptional<double> sd = xtl::missing<double>();
 };
 
+// The spread of values; without any, all of it is 0 and missing.
 inline Spread spread(const std::vector<double>& values) {
   Spread s;
   s.n = static_cast<Index>(values.size());

@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// How ModuleFormer learns a stream: what is inserted for a task, and what is trained.
 struct ModuleFormerConfig {
   Index attention_experts = 2;  // inserted into every layer from the model's boundary on, for each task
   Index feed_experts = 4;

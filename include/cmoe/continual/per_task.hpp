@@ -6,6 +6,7 @@
 
 namespace cmoe {
 
+// A decoder with one LoRA for each task.
 using TaskLora = Adapted<Shallow<NoDelta>, Deep<Mixture<LoRA>>>;
 
 // Recipe: TaskLora or another whose deltas are one a task and whose gates are given.

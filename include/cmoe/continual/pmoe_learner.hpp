@@ -11,6 +11,7 @@ namespace cmoe {
 enum class RouterGradient { lm_and_ce, ce_only };  // does the language loss train the router too
 enum class ExpertPhase { routed, oracle };         // the new expert learns under the router's weights, or alone
 
+// How PMoE learns: docs/papers/pmoe.md says what is the paper's and what ours.
 struct PMoEConfig {
   ShallowPolicy shallow = ShallowPolicy::first_task;
   double memory_share = 0.015;  // of each past task's items, prompts only: they train the router

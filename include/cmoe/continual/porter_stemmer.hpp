@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe {
 namespace porter {
 

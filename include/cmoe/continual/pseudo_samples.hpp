@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// How the writer of pseudo-samples is trained and how it writes.
 struct PseudoConfig {
   Index rank = 8;
   double alpha = 32;

@@ -47,8 +47,10 @@ class Sequential {
   ReplayMemory memory_;
 };
 
+// All weights, trained by every task in turn.
 template <class B>
 using SeqFt = Sequential<B, Llama::On<B>>;
+// One LoRA, trained by every task in turn.
 template <class B>
 using SeqLora = Sequential<B, LoraLlama::On<B>>;
 

@@ -13,6 +13,7 @@ namespace cmoe {
 // its routing mass, and holds the router as well.
 enum class SetaLosses { constant, adaptive };
 
+// How SETA learns: docs/papers/seta.md says what is the paper's and what ours.
 struct SetaConfig {
   double coverage = 0.9;      // η: the share of all sensitivity that a mask holds,
   double density = 0.1;       // ρ: at most this share of a map's units

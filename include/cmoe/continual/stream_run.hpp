@@ -8,6 +8,7 @@
 
 namespace cmoe {
 
+// How each task of a stream is trained.
 struct RunConfig {
   Index task_steps = 150;   // steps a task; 0: task_epochs decides
   Index task_epochs = 0;    // passes over a task's items
@@ -36,6 +37,7 @@ struct RunState {
   double seconds = 0;                    // training and scoring so far
 };
 
+// One step as a hook sees it.
 struct StepLog {
   Index task, step, steps;
   const StepResult& result;

@@ -32,6 +32,7 @@ struct Task {
   std::string train_text, dev_text, test_text;
 };
 
+// Tasks in the order in which they are learnt.
 using Stream = std::vector<Task>;
 
 }  // namespace cmoe

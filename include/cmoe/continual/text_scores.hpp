@@ -14,6 +14,7 @@
 
 namespace cmoe {
 
+// Whether ROUGE compares words or their stems.
 enum class Stemming { none, porter };
 
 namespace detail {

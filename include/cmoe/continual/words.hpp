@@ -9,6 +9,7 @@
 
 namespace cmoe {
 
+// The parts of a task's items.
 enum class Split { train, dev, test };
 
 // Where an input belongs: 79 % train, 8 % dev, 13 % test, by a hash of its text alone. A test word is a test word in every

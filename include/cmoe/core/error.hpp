@@ -10,8 +10,11 @@
 #include <string_view>
 #include <type_traits>
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe {
 
+// What kind of fault an error is.
 enum class ErrorKind {
   shape,    // operand shapes do not fit together
   index,    // an id, index or label outside its range

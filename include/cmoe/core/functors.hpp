@@ -14,7 +14,6 @@ constexpr real_of<X> as(const X&, double value) {
 }
 
 // One argument: y = f(x) and df(x, y) = dy/dx.
-
 struct Negate {
   static constexpr auto f(const auto& x) { return -x; }
   static constexpr auto df(const auto& x, const auto&) { return x * 0 - 1; }
@@ -69,7 +68,6 @@ struct GeluTanh {  // ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))), "gelu_new"
 
 // Two arguments: y = f(a, b), da(a, b, y) = dy/da and db(a, b, y) = dy/db. One whose derivatives read y says so with a
 // member `reads_result`; the y of the others is not kept for the way back.
-
 struct Add {
   static constexpr auto f(const auto& a, const auto& b) { return a + b; }
   static constexpr auto da(const auto& a, const auto&, const auto&) { return a * 0 + 1; }

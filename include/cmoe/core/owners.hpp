@@ -6,6 +6,8 @@
 #include <sys/single_threaded.h>
 #endif
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe::detail {
 
 // The C library keeps this flag: it falls when a thread is created, by the thread that creates it, so no count is ever changed

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <concepts>
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe {
 
 // The number type of a value: Real for Real itself; a pack adds its own case.
@@ -24,6 +26,7 @@ using std::erf;
 using std::abs;
 using std::fma;
 
+// yes or no by a condition; on packs number by number.
 template <std::floating_point Real>
 constexpr Real select(bool condition, Real yes, Real no) {
   return condition ? yes : no;
@@ -39,6 +42,7 @@ constexpr Real min(Real a, Real b) {
   return a < b ? a : b;
 }
 
+// 1 / (1 + exp(−x)) without overflow.
 template <std::floating_point Real>
 Real sigmoid(Real x) {
   const Real e = std::exp(-std::abs(x));
@@ -51,6 +55,7 @@ Real softplus(Real x) {
   return max(x, Real(0)) + std::log1p(std::exp(-std::abs(x)));
 }
 
+// log(1 / (1 + exp(−x))) without overflow.
 template <std::floating_point Real>
 Real log_sigmoid(Real x) {
   return -softplus(-x);

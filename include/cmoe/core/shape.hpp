@@ -10,6 +10,7 @@
 namespace cmoe {
 
 using Index = std::int64_t;  // every size, position and count; ids of tokens and experts are Id
+// A token, a label, a row: whatever is looked up.
 using Id = std::int32_t;
 
 // a · b, refused when it does not fit: sizes from files are multiplied only through this.

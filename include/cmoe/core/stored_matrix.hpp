@@ -14,6 +14,7 @@
 
 namespace cmoe {
 
+// Bytes that belong to someone else.
 using Bytes = std::span<const std::byte>;
 
 // One number type of a file: so many numbers share a block of so many bytes. The ids are those of GGUF files.

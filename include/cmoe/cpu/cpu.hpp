@@ -15,6 +15,7 @@
 
 namespace cmoe {
 
+// The backend of the host with numbers of type Real, float or double: what core/backend.hpp asks for.
 template <class Real>
 struct Cpu {
   using Scalar = Real;

@@ -1,10 +1,9 @@
 // Elementwise loops and updates in Eigen's words, the formulas applied to one number after another.
 #pragma once
 
-#include <Eigen/Core>
-
 #include "cmoe/core/product.hpp"
 #include "cmoe/core/scalar.hpp"
+#include "cmoe/cpu/eigen.hpp"
 
 namespace cmoe::cpu::eigen {
 

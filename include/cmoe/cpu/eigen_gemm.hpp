@@ -1,9 +1,8 @@
 // Matrix products in Eigen's words: what the tests compare with, and the portable build.
 #pragma once
 
-#include <Eigen/Core>
-
 #include "cmoe/core/product.hpp"
+#include "cmoe/cpu/eigen.hpp"
 
 namespace cmoe::cpu::eigen {
 

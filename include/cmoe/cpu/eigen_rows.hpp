@@ -7,9 +7,8 @@
 #include <numeric>
 #include <vector>
 
-#include <Eigen/Core>
-
 #include "cmoe/core/shape.hpp"
+#include "cmoe/cpu/eigen.hpp"
 
 namespace cmoe::cpu::eigen {
 

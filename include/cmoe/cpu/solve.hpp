@@ -1,6 +1,8 @@
 // Systems of linear equations on the host, by Eigen.
 #pragma once
 
+#include "cmoe/cpu/eigen.hpp"
+
 #include <Eigen/Cholesky>
 
 #include "cmoe/core/shape.hpp"

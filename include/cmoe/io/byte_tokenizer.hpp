@@ -11,6 +11,7 @@
 
 namespace cmoe {
 
+// Every byte is a token; behind the 256 stand the special ones.
 class ByteTokenizer {
  public:
   std::vector<Id> encode(std::string_view text) const {

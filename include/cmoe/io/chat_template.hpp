@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// One turn of a conversation.
 struct ChatMessage {
   std::string role, content;  // role: system, user or assistant, usually
 };

@@ -50,6 +50,7 @@ inline Json state_json(const RunState& state) {
   return json;
 }
 
+// The state of a run from its JSON. throws Error (format) if a part of it is missing or of another type
 inline RunState read_state(const Json& json, const std::string& name) {
   RunState state;
   state.task = required<Index>(json, "task", name);

@@ -8,6 +8,7 @@
 
 namespace cmoe {
 
+// Whose names a file gives to the parts of a decoder.
 enum class Naming { hugging_face, gguf };
 
 // The file's name of one of our parameters, whether the file holds the matrix as (out,in) where ours is (in,out), and which of the

@@ -38,12 +38,14 @@ enum class DType {
   f4
 };
 
+// A number type, its name and its size.
 struct DTypeInfo {
   DType dtype;
   std::string_view name;  // as safetensors spells it
   int bits;
 };
 
+// All of them, in the order of DType.
 inline constexpr std::array<DTypeInfo, 20> dtypes{{
     {DType::u64, "U64", 64},        {DType::i64, "I64", 64},        {DType::f64, "F64", 64},
     {DType::c64, "C64", 64},        {DType::f32, "F32", 32},        {DType::u32, "U32", 32},
@@ -54,9 +56,11 @@ inline constexpr std::array<DTypeInfo, 20> dtypes{{
     {DType::f6_e2m3, "F6_E2M3", 6}, {DType::f4, "F4", 4},
 }};
 
+// Of one number type; by its name there is none if nobody knows it.
 constexpr int bits_of(DType dtype) { return dtypes[static_cast<std::size_t>(dtype)].bits; }
 constexpr std::string_view name_of(DType dtype) { return dtypes[static_cast<std::size_t>(dtype)].name; }
 
+// The number type of that name, if there is one.
 inline std::optional<DType> dtype_named(std::string_view name) {
   for (const DTypeInfo& info : dtypes)
     if (info.name == name) return info.dtype;
@@ -94,6 +98,7 @@ inline std::uint16_t to_bfloat16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
+// IEEE half precision, rounded to the nearest on the way there.
 inline float from_half(std::uint16_t bits) { return half_float::half_cast<float>(std::bit_cast<xtl::half_float>(bits)); }
 inline std::uint16_t to_half(float value) {
   return std::bit_cast<std::uint16_t>(half_float::half_cast<xtl::half_float, std::round_to_nearest>(value));

@@ -19,8 +19,10 @@
 
 namespace cmoe {
 
+// A file or a folder.
 using Path = std::filesystem::path;
 
+// A text as bytes, and bytes as a text; neither is copied.
 inline Bytes as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 

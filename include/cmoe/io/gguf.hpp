@@ -13,6 +13,7 @@
 
 namespace cmoe {
 
+// The types of metadata, with the numbers that stand in files.
 enum class GgufType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, text, list, u64, i64, f64 };
 
 // A value of the metadata as it lies in the file; lists hold values of one type, never lists.

@@ -135,6 +135,7 @@ Llama::On<B> make_llama(const Gguf& file, Index most_context = usual_context, We
   return make_llama<B>(config, source, names, Naming::gguf, file.required<std::string>("general.architecture") == "llama");
 }
 
+// The decoder of a GGUF file. throws Error (format) as make_llama() does, (file) if the file cannot be read
 template <class B>
 Llama::On<B> read_gguf_llama(const Path& path, Index most_context = usual_context, Weights weights = Weights::unpacked) {
   return make_llama<B>(Gguf::open(path), most_context, weights);

@@ -46,6 +46,7 @@ inline std::string gunzip(std::string_view compressed, const std::string& name, 
   }
 }
 
+// A file, unpacked. throws Error (file) if it cannot be read, (format) if it is damaged or unpacks to more than the limit
 inline std::string read_gz(const Path& path, std::size_t limit = text_file_limit) {
   return gunzip(read_file(path, limit), path.string(), limit);
 }

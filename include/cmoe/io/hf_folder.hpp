@@ -100,6 +100,7 @@ TensorSource<Real> tensor_source(const TensorFolder& folder) {
   return source;
 }
 
+// The sizes of a folder's decoder, from its config.json. throws Error (format) for what cannot be built
 inline DecoderConfig read_hf_config(const Path& folder, Index most_context = usual_context) {
   const Path config = folder / "config.json";
   DecoderConfig c = hf_decoder_config(read_json(config), config.string());

@@ -175,6 +175,7 @@ inline Json parse_json(std::string_view text, const std::string& name, int max_d
   return builder.take();
 }
 
+// A file as JSON. throws Error (file) if it cannot be read, (format) if it is no JSON or nests too deep
 inline Json read_json(const Path& path, int max_depth = 64) { return parse_json(read_file(path), path.string(), max_depth); }
 
 // The member `key`, or nothing when it is absent or null. A member of another type is an Error.

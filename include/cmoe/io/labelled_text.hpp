@@ -39,6 +39,7 @@ inline Task parse_labelled_text(std::string_view table, const std::string& task_
   return task;
 }
 
+// The same from a file, plain or packed (.gz).
 inline Task read_labelled_text(const Path& path, const std::string& task_name) {
   const std::string table = path.extension() == ".gz" ? read_gz(path) : read_file(path);
   return parse_labelled_text(table, task_name, path.string());

@@ -10,6 +10,7 @@
 
 namespace cmoe {
 
+// One array of a llama2.c file, under the name that Hugging Face gives it.
 struct NamedWeights {
   std::string name;
   Shape shape;
@@ -207,6 +208,7 @@ class Llama2cReader {
 // throws Error format when the sizes make no sense or the length is not exactly theirs, numeric when a weight is not finite
 inline Llama2cModel parse_llama2c(Bytes bytes, const std::string& name) { return detail::Llama2cReader(bytes, name).read(); }
 
+// The same from a file.
 inline Llama2cModel read_llama2c(const Path& path) { return parse_llama2c(MappedFile(path).bytes(), path.string()); }
 
 }  // namespace cmoe

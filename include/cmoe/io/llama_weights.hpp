@@ -249,6 +249,7 @@ inline DecoderConfig decoder_config(const Llama2cModel& file) {
   return c;
 }
 
+// The decoder of a llama2.c file.
 template <class B>
 Llama::On<B> make_llama(const Llama2cModel& file) {
   const auto find = [&](const std::string& name) {

@@ -10,6 +10,7 @@
 
 namespace cmoe {
 
+// Merges of neighbouring tokens by rank, the heart of byte-pair encoding.
 class Merges {
  public:
   // Buffers of one merge after another.

@@ -34,6 +34,7 @@ inline std::string instruction_prompt(std::string_view definition, std::string_v
   return (d.empty() ? "" : "Definition: " + d + "\n\n") + "Now complete the following example -\nInput: " + x + "\nOutput: ";
 }
 
+// The items of one file. throws Error (format) if it has not the layout
 inline std::vector<Item> instruction_items(const Json& file, bool classification, const std::string& name) {
   check(file.is_object() && file.contains("Instances") && file["Instances"].is_array(), ErrorKind::format, name,
         ": an object with a list 'Instances' is needed");

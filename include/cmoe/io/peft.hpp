@@ -22,6 +22,7 @@ struct PeftModule {
   bool at_input = false;
 };
 
+// An adapter as its two files hold it.
 struct PeftAdapter {
   PeftType type = PeftType::lora;
   bool rank_stabilised = false, dora = false;
@@ -97,6 +98,7 @@ class AdapterTensors {
 
 }  // namespace detail
 
+// Whether a folder looks like an adapter's.
 inline bool is_peft_folder(const Path& folder) { return std::filesystem::exists(folder / "adapter_config.json"); }
 
 // An adapter for a decoder of these sizes. Every module that the configuration names must have its tensors, every tensor its module,

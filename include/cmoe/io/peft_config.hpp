@@ -6,6 +6,7 @@
 
 namespace cmoe {
 
+// The kinds of adapters that are read.
 enum class PeftType { lora, ia3, prompt_tuning };
 
 // Modules by their names: endings ("q_proj", "self_attn.q_proj" or whole names), or one pattern that says the whole name.

@@ -110,6 +110,7 @@ typename Recipe::template On<B> adapted(const PeftAdapter& adapter, const Llama:
   return model;
 }
 
+// The same from its folder.
 template <class Recipe, class B>
 typename Recipe::template On<B> read_peft(const Path& folder, const Llama::On<B>& backbone) {
   return adapted<Recipe>(read_peft_adapter(folder, backbone.config), backbone);

@@ -23,6 +23,7 @@ inline Task parse_plain_text(std::string_view text, const std::string& task_name
   return task;
 }
 
+// The same from a file.
 inline Task read_plain_text(const Path& path, const std::string& task_name) {
   return parse_plain_text(read_file(path), task_name, path.string());
 }

@@ -12,6 +12,7 @@ struct ComparedRun {
   std::size_t order = 0;   // runs with the same number learnt the same tasks in the same order
 };
 
+// A comparison as its page shows it.
 struct ComparisonReport {
   std::string title, subtitle;
   std::vector<std::string> methods;

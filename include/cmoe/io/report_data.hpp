@@ -28,6 +28,7 @@ struct MethodReport {
   std::vector<Index> growth;                         // stored parameters after each task
 };
 
+// What the page of one or more runs shows.
 struct Report {
   std::string title, subtitle;
   std::vector<MethodReport> methods;

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe::report_style {
 
 using Colour = std::array<double, 3>;  // red, green, blue, 0..255

@@ -6,6 +6,7 @@
 
 namespace cmoe {
 
+// Collects arrays and writes them as one file.
 class SafeTensorsWriter {
  public:
   std::map<std::string, std::string> metadata;

@@ -8,6 +8,7 @@ namespace cmoe {
 
 inline constexpr std::string_view piece_space = "\xE2\x96\x81";  // ▁, U+2581
 
+// A text as SentencePiece sees it before it is cut into tokens, and back.
 class SentencePieceText {
  public:
   SentencePieceText() = default;

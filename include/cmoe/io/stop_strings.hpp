@@ -11,6 +11,7 @@
 
 namespace cmoe {
 
+// Looks for the strings while a text grows, and holds back what may be the beginning of one.
 class StopStrings {
  public:
   // throws Error (config) for an empty one

@@ -9,6 +9,7 @@
 
 namespace cmoe {
 
+// What a template can name.
 using TemplateVariables = std::map<std::string, TemplateValue>;
 
 namespace detail {

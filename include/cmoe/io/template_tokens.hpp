@@ -10,6 +10,7 @@
 
 namespace cmoe {
 
+// A word of a template.
 struct TemplateToken {
   enum class Kind { text, print_begin, print_end, tag_begin, tag_end, name, number, string, sign, end };
   Kind kind = Kind::end;

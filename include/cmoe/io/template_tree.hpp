@@ -5,6 +5,7 @@
 
 namespace cmoe {
 
+// What has a value.
 struct TemplateExpression {
   // operation: two operands and a sign; comparison: children a b c .. with `words` between them; access: children[0].text;
   // item: children[0][children[1]]; slice: children[0][children[1]:[2]:[3]], literals none where left out; call: text(children);
@@ -20,6 +21,7 @@ struct TemplateExpression {
   std::vector<std::string> words;  // of a call: the names of its last arguments
 };
 
+// What stands in a template's body.
 struct TemplateStatement {
   // branch: bodies[i] if expressions[i], one more body for else; loop: names over expressions[0], where expressions[1] if it is there,
   // bodies[1] if there was nothing; set: names[0], or its field names[1]

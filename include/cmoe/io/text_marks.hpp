@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// What begins and ends a text, as the model's files say.
 struct TextMarks {
   std::vector<Id> ends;        // any of them ends an answer
   std::optional<bool> begins;  // whether the beginning token is put in front of texts; nothing: the files do not say

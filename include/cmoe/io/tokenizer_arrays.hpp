@@ -54,6 +54,7 @@ struct SpaceRules {
   }
 };
 
+// A vocabulary with its rules, before it is made into a tokenizer of its kind.
 struct TokenizerArrays {
   std::string name = "tokenizer";  // how messages call it: a path, usually
   std::string model = "gpt2";      // gpt2: byte-level merges; llama: SentencePiece merges; t5: SentencePiece unigram

@@ -13,16 +13,19 @@
 
 namespace cmoe {
 
+// What the rules for cutting words tell apart.
 enum class Category : std::uint8_t { letter, number, space, other };
 
 // A byte that begins no valid character stands alone as the code `invalid_code`, category other.
 inline constexpr std::uint32_t invalid_code = 0xFFFFFFFF;
 
+// A character and the bytes that it takes.
 struct CodePoint {
   std::uint32_t code = invalid_code;
   std::size_t length = 0;  // bytes; 0 only at the end of the text
 };
 
+// The character that begins at a byte.
 inline CodePoint code_point(std::string_view text, std::size_t at) {
   if (at >= text.size()) return {};
   const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[at + i])); };

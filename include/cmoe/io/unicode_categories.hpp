@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe::detail {
 
 struct CodeRange {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "cmoe/core/compiler.hpp"
+
 namespace cmoe::detail {
 
 // Threes: code points first to last have this canonical combining class; all others have 0. Sorted.

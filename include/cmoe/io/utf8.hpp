@@ -33,6 +33,7 @@ inline std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
+// throws Error (format) that says where, if the text is not UTF-8
 inline void check_utf8(std::string_view text, const std::string& name) {
   const std::size_t at = find_invalid_utf8(text);
   if (at == std::string_view::npos) return;
@@ -59,6 +60,7 @@ inline std::size_t complete_utf8(std::string_view text) {
   return text.size();
 }
 
+// The text behind a byte-order mark, if it begins with one.
 inline std::string_view without_byte_order_mark(std::string_view text) {
   return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
 }

@@ -13,6 +13,7 @@
 
 namespace cmoe {
 
+// How the next token is drawn.
 struct Sampling {
   double temperature = 0;         // 0: the likeliest token
   Index top_k = 0;                // 0: all

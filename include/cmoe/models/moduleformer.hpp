@@ -211,6 +211,7 @@ struct ModularDecoder {
   };
 };
 
+// ModuleFormer as published: stick-breaking heads and feed-forward experts, both routed by TopK.
 using ModuleFormer = ModularDecoder<ModularBlock<MixtureOfAttention<StickBreaking, TopK>, MixtureOfExperts<TopK>>>;
 
 }  // namespace cmoe

@@ -20,11 +20,13 @@ struct SparseExpert {
   bool operator==(const SparseExpert& other) const { return users == other.users && units == other.units; }
 };
 
+// What happens to units that belong to an expert which is not split.
 enum class OverlapRule {
   copy,  // a unit that an unsplit expert has is held once more, privately
   drop   // the new task does without it
 };
 
+// When a new mask splits an expert.
 struct SplitConfig {
   double threshold = 0.05;  // θ: an expert is split if at least this share of the mask lies in it,
   Index smallest = 64;      // and at least so many units

@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// What a routed layer gives.
 template <class B>
 struct Routed {
   Tensor<B> y;         // what the layer gives

@@ -11,6 +11,7 @@
 
 namespace cmoe {
 
+// A recipe whose module decides for each token: x (n,C) and the flow -> Routing<B>.
 template <class R, class B>
 concept Router = requires(const typename R::template On<B>& router, const Tensor<B>& x, const Flow<B>& flow) {
   { router(x, flow) } -> std::same_as<Routing<B>>;

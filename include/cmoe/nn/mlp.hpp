@@ -5,6 +5,7 @@
 
 namespace cmoe {
 
+// What bends between the maps of a feed-forward layer.
 enum class Activation { silu, relu, gelu_tanh };
 
 // y = (φ(x W_gate) · x W_up) W_down, or without a gate y = φ(x W_up) W_down          x (...,C), hidden size F          arXiv 2002.05202

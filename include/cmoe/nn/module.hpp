@@ -107,6 +107,7 @@ void for_each_param(const M& module, F&& f) {
   for (const auto& [name, param] : parameters(const_cast<M&>(module))) f(name, std::as_const(*param));  // f cannot change what it gets
 }
 
+// Which parameters count.
 enum class Count { all, trainable };
 
 // Number of scalars in the module's parameters.
@@ -119,6 +120,7 @@ Index parameter_count(const M& module, Count which = Count::all) {
   return total;
 }
 
+// All parameters of a module: out of training, into it, without the gradients they hold.
 template <class M>
 void freeze(M& module) {
   for_each_param(module, [](const std::string&, auto& p) { p.freeze(); });

@@ -6,6 +6,7 @@
 
 namespace cmoe {
 
+// x / √(mean x² + ε) · weight over the last axis.
 template <class B>
 struct RmsNorm {
   Param<B> weight;  // (C)
@@ -17,6 +18,7 @@ struct RmsNorm {
   static void visit(auto& self, auto&& v) { v("weight", self.weight); }
 };
 
+// Which norm a configuration names.
 enum class NormKind { rms, layer };
 
 // The norm of a decoder whose configuration says which: layer norm has a bias, RMS norm has none.
@@ -36,6 +38,7 @@ struct Norm {
   }
 };
 
+// (x − mean) / √(variance + ε) · weight + bias over the last axis.
 template <class B>
 struct LayerNorm {
   Param<B> weight, bias;  // (C)

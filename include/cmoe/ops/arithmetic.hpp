@@ -112,6 +112,7 @@ Tensor<B> zip_linear(const char* op, const Tensor<B>& a, const Tensor<B>& b, typ
   });
 }
 
+// Element by element; b may be repeated over the leading axes of a.
 template <class B> Tensor<B> operator+(const Tensor<B>& a, const Tensor<B>& b) { return zip_linear<fn::Add>("+", a, b, 1); }
 template <class B> Tensor<B> operator-(const Tensor<B>& a, const Tensor<B>& b) { return zip_linear<fn::Subtract>("-", a, b, -1); }
 template <class B> Tensor<B> operator*(const Tensor<B>& a, const Tensor<B>& b) { return zip<fn::Multiply>("*", a, b); }
@@ -130,6 +131,7 @@ Tensor<B> swiglu(const Tensor<B>& gate, const Tensor<B>& up) {
   return y;
 }
 
+// With one number: x may be of any shape.
 template <class B> using ScalarOf = std::type_identity_t<typename B::Scalar>;
 template <class B> Tensor<B> operator*(const Tensor<B>& x, ScalarOf<B> s) { return affine(x, s, 0); }
 template <class B> Tensor<B> operator*(ScalarOf<B> s, const Tensor<B>& x) { return affine(x, s, 0); }

@@ -18,6 +18,7 @@ Tensor<B> map(const Tensor<B>& x) {
   });
 }
 
+// The formulas of core/functors.hpp under their names; any shape, y has that of x.
 template <class B> Tensor<B> operator-(const Tensor<B>& x) { return map<fn::Negate>(x); }
 template <class B> Tensor<B> square(const Tensor<B>& x) { return map<fn::Square>(x); }
 template <class B> Tensor<B> exp(const Tensor<B>& x) { return map<fn::Exp>(x); }

@@ -1,4 +1,4 @@
-// Losses.
+// Losses: cross-entropy, with labels that are ignored.
 #pragma once
 
 #include "cmoe/ops/reduce.hpp"

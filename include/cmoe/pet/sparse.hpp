@@ -177,6 +177,7 @@ struct LatticeDelta {
   };
 };
 
+// SETA's delta: single entries of the weight.
 using SparseDelta = LatticeDelta<SparseEntries>;
 
 // The words of a map's weight that a merge has replaced.

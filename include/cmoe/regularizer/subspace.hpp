@@ -1,12 +1,15 @@
 // Subspaces of features: the directions that inputs have used, and what of new inputs lies outside of them.
 #pragma once
 
+#include "cmoe/cpu/eigen.hpp"
+
 #include <Eigen/Eigenvalues>
 
 #include "cmoe/core/array.hpp"
 
 namespace cmoe {
 
+// Matrices of Eigen, for what is computed once a task.
 template <class Real>
 using MatrixOf = Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic>;
 using MatrixD = MatrixOf<double>;

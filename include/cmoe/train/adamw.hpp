@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// The rate, and what is done to gradients and weights besides.
 struct AdamWConfig {
   double lr = 1e-3;
   double beta1 = 0.9, beta2 = 0.98;

@@ -69,6 +69,7 @@ Batch<B> make_batch(const std::vector<const Sequence*>& sequences, Id padding = 
   return batch;
 }
 
+// The same for the sequences begin..end of a list.
 template <class B>
 Batch<B> make_batch(const std::vector<Sequence>& sequences, std::size_t begin, std::size_t end, Id padding = 0) {
   std::vector<const Sequence*> chosen;

@@ -9,6 +9,7 @@
 
 namespace cmoe {
 
+// How the rate falls.
 enum class Decay { constant, linear, cosine };
 
 // The factor on the learning rate at a step: rises as step/warmup, then stays, falls in a line, or falls as half a cosine, from 1

@@ -29,6 +29,7 @@ class Loss {
   std::vector<std::pair<std::string, double>> terms_;
 };
 
+// What a step did.
 struct StepResult {
   std::vector<std::pair<std::string, double>> terms;
   double gradient_norm = 0;

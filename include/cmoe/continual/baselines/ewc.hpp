@@ -58,6 +58,7 @@ struct Ewc {
   }
 };
 
+// EWC on one LoRA that every task trains in turn.
 template <class B>
 using EwcLearner = Regularized<B, LoraLlama::On<B>, Ewc>;
 

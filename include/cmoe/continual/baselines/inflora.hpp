@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// A decoder with one LoRA for each task, which can watch the inputs of its maps.
 using ObservedTaskLora = Adapted<Shallow<NoDelta>, Deep<ObservedMixture<LoRA>>>;
 
 // Before a task the down-projection A of each map becomes the R strongest directions of the new task's inputs outside of the space
@@ -120,6 +121,7 @@ struct InfLora {
   }
 };
 
+// InfLoRA: one block a task, all of them added.
 template <class B>
 using InfLoraLearner = Regularized<B, ObservedTaskLora::On<B>, InfLora, true>;
 

@@ -8,6 +8,7 @@
 
 namespace cmoe {
 
+// A frozen decoder with a pool of prompts in front, chosen by the prompt's nearness to keys.
 using PooledPromptLlama = Adapted<Shallow<NoDelta>, Deep<NoDelta>, Gate<PromptMean, CosineKeys>, Causal, PromptPool>;
 
 // L_LM − λ · mean over the sequences of Σ_chosen cos(q(x), key)                                   arXiv 2112.08654

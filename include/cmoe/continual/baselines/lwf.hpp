@@ -60,6 +60,7 @@ struct Lwf {
   }
 };
 
+// LwF on one LoRA that every task trains in turn.
 template <class B>
 using LwfLearner = Regularized<B, LoraLlama::On<B>, Lwf>;
 

@@ -6,6 +6,7 @@
 
 namespace cmoe {
 
+// A decoder with a LoRA of routed experts on every map.
 using MoELora = Adapted<Shallow<RoutedLoRA>, Deep<RoutedLoRA>>;
 
 // L_LM + λ · mean over the maps of the experts' imbalance.                       arXiv 2312.09979; ours: without weights by task type
@@ -24,6 +25,7 @@ struct BalancedExperts {
   }
 };
 
+// MoE-LoRA: the same experts for all tasks, with a loss that keeps them in balance.
 template <class B>
 using MoELoraLearner = Regularized<B, MoELora::On<B>, BalancedExperts>;
 

@@ -54,8 +54,10 @@ struct OLora {
   }
 };
 
+// One LoRA block a task, all of them added, old ones frozen; nothing else.
 template <class B>
 using IncLoraLearner = Regularized<B, TaskLora::On<B>, Unprotected, true>;
+// The same with a loss that keeps new blocks out of the old ones' directions.
 template <class B>
 using OLoraLearner = Regularized<B, TaskLora::On<B>, OLora, true>;
 

@@ -7,6 +7,7 @@
 
 namespace cmoe {
 
+// A frozen decoder with the prompts of all tasks in front of its input.
 using PromptedLlama = Adapted<Shallow<NoDelta>, Deep<NoDelta>, NoGate, Causal, JoinedPrompts>;
 
 // Input [P_t; …; P_1; x]; only P_t is trained. Task t runs with its own and the earlier prompts, so it must be told which task it is

@@ -1,0 +1,12 @@
+# Installed in one place and moved to another: nothing in the package may remember where it was built.
+source "$(dirname "$0")/common.sh"
+enter install
+cmake -S "$clone" --preset package -B build >log || { cat log; fail "the preset package does not configure"; }
+cmake --install build --prefix "$folder/first" >log
+rm -rf "$prefix"
+mv first "$prefix"
+if grep -rlF -e "$clone" -e "$CMOE_SCRATCH" -e "$CMOE_SOURCE" "$prefix"; then fail "these files name a folder of this machine"; fi
+for file in include/cmoe/cmoe.hpp share/cmake/cmoe/cmoe-config.cmake share/pkgconfig/cmoe.pc share/doc/cmoe/LICENSE; do
+  [[ -f $prefix/$file ]] || fail "$file was not installed"
+done
+[[ ! -e $prefix/share/doc/libcmoe-dev ]] || fail "what belongs to the Debian package was installed"

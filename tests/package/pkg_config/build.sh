@@ -1,1 +1,0 @@
-g++ -std=c++20 -O2 main.cpp $(pkg-config --cflags --libs cmoe) -o app
