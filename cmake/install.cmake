@@ -12,6 +12,9 @@ configure_file(cmake/cmoe.pc.in cmoe.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/cmoe-config.cmake ${PROJECT_BINARY_DIR}/cmoe-config-version.cmake
   DESTINATION share/cmake/cmoe COMPONENT library)
 install(FILES ${PROJECT_BINARY_DIR}/cmoe.pc DESTINATION share/pkgconfig COMPONENT library)
+# The sources of cmoe::cuda, which the consumer's build compiles when it asks for the component.
+install(FILES cmake/cuda.cmake DESTINATION share/cmake/cmoe COMPONENT library RENAME cmoe-cuda.cmake)
+install(DIRECTORY cuda/ DESTINATION share/cmoe/cuda COMPONENT library FILES_MATCHING PATTERN "*.cu" PATTERN "*.cuh")
 install(FILES LICENSE DESTINATION share/doc/cmoe COMPONENT library)
 
 set(CPACK_PACKAGE_FILE_NAME cmoe-${PROJECT_VERSION})

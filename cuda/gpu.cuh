@@ -77,6 +77,11 @@ __global__ void __launch_bounds__(Kernel::threads) run_teams(Kernel kernel) {
   kernel(team, shared);
 }
 
+// Nothing: the kernel that is asked for to know whether any would run.
+struct FindDevice {
+  constexpr void operator()(Index) const {}
+};
+
 template <>
 struct Execute<Gpu> {
   static constexpr Index most_blocks = 1 << 16;  // some waves of the largest devices; the rest is done in turns

@@ -6,3 +6,10 @@ target_include_directories(cmoe_emulated PUBLIC ${PROJECT_SOURCE_DIR}/cuda)
 
 cmoe_test(cuda_emulated cuda cuda/emulated_test.cpp cuda/declared_test.cpp)
 target_link_libraries(test_cuda_emulated PRIVATE cmoe_emulated)
+
+if(TARGET cmoe_cuda)
+  # Warnings are errors in our builds, and what ptxas says about every kernel is kept: which were made, their registers and spills.
+  set(cmoe_kernel_logs ${CMAKE_BINARY_DIR}/kernels)
+  target_compile_options(cmoe_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xptxas=-v -Xcompiler=-Wall,-Wextra,-Wconversion,-Wshadow>)
+  set_target_properties(cmoe_cuda PROPERTIES CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_LIST_DIR}/keep_log.sh;${cmoe_kernel_logs};${CMAKE_CXX_COMPILER_LAUNCHER}")
+endif()
