@@ -4,12 +4,33 @@ add_library(cmoe_emulated STATIC ${PROJECT_SOURCE_DIR}/cuda/emulated.cpp ${PROJE
 target_link_libraries(cmoe_emulated PUBLIC cmoe PRIVATE cmoe_warnings)
 target_include_directories(cmoe_emulated PUBLIC ${PROJECT_SOURCE_DIR}/cuda)
 
-cmoe_test(cuda_emulated cuda cuda/emulated_test.cpp cuda/declared_test.cpp)
+cmoe_test(cuda_emulated cuda cuda/emulated_test.cpp cuda/faults_test.cpp cuda/declared_test.cpp)
 target_link_libraries(test_cuda_emulated PRIVATE cmoe_emulated)
+
+# The same under the sanitizers, whatever the build type.
+cmoe_test(cuda_sanitized cuda cuda/emulated_test.cpp cuda/faults_test.cpp ${PROJECT_SOURCE_DIR}/cuda/emulated.cpp
+  ${PROJECT_SOURCE_DIR}/cuda/host_memory.cpp)
+target_include_directories(test_cuda_sanitized PRIVATE ${PROJECT_SOURCE_DIR}/cuda)
+target_compile_options(test_cuda_sanitized PRIVATE -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
+target_link_options(test_cuda_sanitized PRIVATE -fsanitize=address,undefined)
 
 if(TARGET cmoe_cuda)
   # Warnings are errors in our builds, and what ptxas says about every kernel is kept: which were made, their registers and spills.
   set(cmoe_kernel_logs ${CMAKE_BINARY_DIR}/kernels)
   target_compile_options(cmoe_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xptxas=-v -Xcompiler=-Wall,-Wextra,-Wconversion,-Wshadow>)
   set_target_properties(cmoe_cuda PROPERTIES CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_LIST_DIR}/keep_log.sh;${cmoe_kernel_logs};${CMAKE_CXX_COMPILER_LAUNCHER}")
+
+  cmoe_test(cuda_kernels cuda cuda/kernels_test.cpp)
+  target_compile_definitions(test_cuda_kernels PRIVATE CMOE_KERNEL_LOGS="${cmoe_kernel_logs}")
+  add_dependencies(test_cuda_kernels cmoe_cuda)
+
+  cmoe_test(cuda_device parity cuda/device_test.cpp)  # 77 without a device, which is ctest's "skipped"
+  set_tests_properties(cuda_device PROPERTIES LABELS cuda)
+  target_link_libraries(test_cuda_device PRIVATE cmoe_cuda)
+elseif(NOT CMOE_CUDA STREQUAL OFF)
+  # Skipped by name where nothing can compile them.
+  foreach(name cuda_kernels cuda_device)
+    add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -E echo "skipped: ${cmoe_cuda_missing} is missing")
+    set_tests_properties(${name} PROPERTIES LABELS cuda SKIP_REGULAR_EXPRESSION "^skipped: ")
+  endforeach()
 endif()
