@@ -14,6 +14,11 @@ target_include_directories(test_cuda_sanitized PRIVATE ${PROJECT_SOURCE_DIR}/cud
 target_compile_options(test_cuda_sanitized PRIVATE -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
 target_link_options(test_cuda_sanitized PRIVATE -fsanitize=address,undefined)
 
+# What is above the primitives: the gradient table, and training steps.
+cmoe_test(cuda_gradients cuda cuda/gradients_test.cpp ops/elementwise_lines.cpp ops/structured_lines.cpp ops/routed_lines.cpp)
+target_link_libraries(test_cuda_gradients PRIVATE cmoe_emulated)
+target_compile_definitions(test_cuda_gradients PRIVATE CMOE_TEST_EMULATED)
+
 if(TARGET cmoe_cuda)
   # Warnings are errors in our builds, and what ptxas says about every kernel is kept: which were made, their registers and spills.
   set(cmoe_kernel_logs ${CMAKE_BINARY_DIR}/kernels)
