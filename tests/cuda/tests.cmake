@@ -18,6 +18,8 @@ target_link_options(test_cuda_sanitized PRIVATE -fsanitize=address,undefined)
 cmoe_test(cuda_gradients cuda cuda/gradients_test.cpp ops/elementwise_lines.cpp ops/structured_lines.cpp ops/routed_lines.cpp)
 target_link_libraries(test_cuda_gradients PRIVATE cmoe_emulated)
 target_compile_definitions(test_cuda_gradients PRIVATE CMOE_TEST_EMULATED)
+cmoe_test(cuda_training cuda cuda/training_test.cpp)
+target_link_libraries(test_cuda_training PRIVATE cmoe_emulated)
 
 if(TARGET cmoe_cuda)
   # Warnings are errors in our builds, and what ptxas says about every kernel is kept: which were made, their registers and spills.
