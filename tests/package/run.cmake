@@ -22,6 +22,30 @@ if(WAY STREQUAL install)
   return()
 endif()
 
+if(WAY STREQUAL cuda OR WAY STREQUAL no_cuda)
+  # cmoe::cuda from the installed sources, for one architecture; or the reason why it cannot be had, where no nvcc is found.
+  file(COPY ${here}/cuda/ DESTINATION ${FOLDER})
+  set(options -G Ninja -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_CUDA_COMPILER_LAUNCHER=${LAUNCHER}
+    -DCMAKE_PREFIX_PATH=${PREFIX} -DCMAKE_BUILD_TYPE=Debug -DCMAKE_FIND_PACKAGE_NO_PACKAGE_REGISTRY=ON)
+  if(WAY STREQUAL no_cuda)
+    set(ENV{PATH} /usr/bin:/bin)
+    set(ENV{CUDACXX})
+    set(ENV{CUDA_PATH})
+    execute_process(COMMAND ${CMAKE_COMMAND} -S ${FOLDER} -B ${FOLDER}/build ${options} -Dcmoe_nvcc=OFF RESULT_VARIABLE result
+      ERROR_VARIABLE errors OUTPUT_QUIET)
+    string(REGEX REPLACE "[ \n]+" " " errors "${errors}")
+    if(result EQUAL 0 OR NOT errors MATCHES "the component cuda needs the CUDA toolkit 12.4 or newer: there is no nvcc")
+      message(FATAL_ERROR "without nvcc the component cuda was not refused in these words:\n${errors}")
+    endif()
+    return()
+  endif()
+  execute_process(COMMAND ${CMAKE_COMMAND} -S ${FOLDER} -B ${FOLDER}/build ${options} -DCMAKE_CUDA_COMPILER=${CUDA}
+    -DCMAKE_CUDA_ARCHITECTURES=90-real COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${CMAKE_COMMAND} --build ${FOLDER}/build COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${FOLDER}/build/app COMMAND_ERROR_IS_FATAL ANY)
+  return()
+endif()
+
 file(COPY ${here}/consumer/main.cpp DESTINATION ${FOLDER})
 
 if(WAY STREQUAL pkg_config)
