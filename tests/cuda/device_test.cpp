@@ -1,26 +1,17 @@
 // The device's primitives against the CPU's. Without a device, or with one that cannot run the kernels, the tests are skipped by name.
-#include <cstring>
-
-#include "cmoe/cuda/cuda.hpp"
 #include "cuda/compare.hpp"
-#include "shared_data.hpp"
+#include "cuda/device.hpp"
 
 using namespace cmoe;
 
 namespace {
 
-bool device_is_there() {
-  if (cuda::Gpu::available()) return true;
-  skipped_tests().push_back(std::string(doctest::getContextOptions()->currentTest->m_name) + " (" + cuda::Gpu::description() + ")");
-  return false;
-}
-
 template <class Real>
-void compare(int shapes, double tolerance) {
+void compare(int count, double tolerance) {
   const auto expected = parity::all_cases<Cpu<Real>>();
   const auto found = parity::all_cases<Cuda<Real>>();
   for (std::size_t line = 0; line < expected.size(); ++line)
-    for (int shape = 0; shape < shapes; ++shape) {
+    for (int shape = 0; shape < count; ++shape) {
       INFO(expected[line].name, " (", line, "), shape ", shape);
       const parity::Results on_device = parity::run(found[line], line, shape);
       CHECK(parity::deviation(on_device, parity::run(expected[line], line, shape)) < tolerance);
@@ -31,11 +22,11 @@ void compare(int shapes, double tolerance) {
 }  // namespace
 
 TEST_CASE("the device gives the CPU's results in float, and the same bits when asked again") {
-  if (device_is_there()) compare<float>(40, 3e-5);
+  if (device_is_there()) compare<float>(shapes(40), 3e-5);
 }
 
 TEST_CASE("the device gives the CPU's results in double, and the same bits when asked again") {
-  if (device_is_there()) compare<double>(40, 1e-12);
+  if (device_is_there()) compare<double>(shapes(40), 1e-12);
 }
 
 TEST_CASE("more memory than the device has is refused with the sizes, and the next allocation succeeds") {

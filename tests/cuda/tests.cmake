@@ -31,7 +31,7 @@ if(TARGET cmoe_cuda)
   target_compile_definitions(test_cuda_kernels PRIVATE CMOE_KERNEL_LOGS="${cmoe_kernel_logs}")
   add_dependencies(test_cuda_kernels cmoe_cuda)
 
-  cmoe_test(cuda_device parity cuda/device_test.cpp)  # 77 without a device, which is ctest's "skipped"
+  cmoe_test(cuda_device parity cuda/device_test.cpp cuda/device_training_test.cpp)  # 77 without a device, which is ctest's "skipped"
   set_tests_properties(cuda_device PROPERTIES LABELS cuda)
   target_link_libraries(test_cuda_device PRIVATE cmoe_cuda)
 elseif(NOT CMOE_CUDA STREQUAL OFF)

@@ -1,6 +1,8 @@
 // Small models of every architecture that learn two tasks on any backend, step by step: what a device must do like the CPU.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include "cmoe/continual/dapt_learner.hpp"
 #include "cmoe/continual/moduleformer_learner.hpp"
 #include "cmoe/continual/pmoe_learner.hpp"
@@ -102,6 +104,21 @@ Outcome moduleformer(Index steps) {
   c.block.mix.size = 16, c.block.mix.heads = 2, c.block.mix.router.experts = 4, c.block.mix.router.chosen = 2;
   c.block.feed.hidden = 24, c.block.feed.router.experts = 5, c.block.feed.router.chosen = 2;
   return learn<B>(ModuleFormerLearner<B>(ModuleFormer::On<B>(c, Rng(1)), {}, Rng(2)), steps);
+}
+
+// The largest difference in units of the larger number, or of 0.01.
+inline double deviation(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]) / std::max(0.01, std::abs(b[i])));
+  return worst;
+}
+
+inline void same(const Outcome& found, const Outcome& expected, double of_losses, double of_logits) {
+  CHECK(found.losses.size() > 8);
+  CHECK(deviation(found.losses, expected.losses) < of_losses);
+  CHECK(deviation(found.logits, expected.logits) < of_logits);
+  CHECK(found.generated == expected.generated);
 }
 
 }  // namespace training
