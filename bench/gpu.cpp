@@ -1,8 +1,7 @@
-// bench_gpu: primitives and training steps on the GPU, with the CPU beside them where that takes no time. One line a figure:
-// name, value, unit.
+// bench_gpu: training steps, products, primitives and attentions on the GPU. One line a figure: name, value, unit. The same steps on
+// the CPU are bench_steps'.
 #include <cstdio>
 
-#include "cmoe/cpu/cpu.hpp"
 #include "cmoe/cuda/cuda.hpp"
 #include "cmoe/models/llama.hpp"
 #include "cmoe/models/moduleformer.hpp"
@@ -96,8 +95,9 @@ void attentions() {
 }
 
 // Milliseconds of a training step of 8 x 128 tokens.
-template <class B, class Model>
+template <class Model>
 double step_time(Model model) {
+  using B = D;
   constexpr Index sequences = 8, tokens = 128, vocabulary = 256;
   std::vector<Id> ids;
   for (std::size_t i = 0; i < sequences * tokens; ++i) ids.push_back(static_cast<Id>(random_bits(3, i) % vocabulary));
@@ -113,7 +113,7 @@ double step_time(Model model) {
       loss.add("lm", cross_entropy(reshape(model(x, flow).logits, {sequences * tokens, vocabulary}), labels));
       return loss;
     });
-    if constexpr (std::is_same_v<B, D>) cuda::Gpu::wait();
+    cuda::Gpu::wait();
   });
   return time.median * 1e3;
 }
@@ -125,18 +125,17 @@ typename Recipe::Config decoder() {
   return c;
 }
 
-template <class B>
-void steps(const char* llama_name, const char* pmoe_name, const char* moduleformer_name) {
-  print(llama_name, step_time<B>(Llama::On<B>(decoder<Llama>(), Rng(1))), "ms");
+void steps() {
+  print("step of a decoder", step_time(Llama::On<D>(decoder<Llama>(), Rng(1))), "ms");
   PMoE::Config c = decoder<PMoE>();
   c.boundary = 2;
-  PMoE::On<B> pmoe(c, Rng(1));
+  PMoE::On<D> pmoe(c, Rng(1));
   for (const std::uint64_t t : {0u, 1u}) pmoe.add_task(Rng(t));
   pmoe.gate.active = 2;
-  print(pmoe_name, step_time<B>(std::move(pmoe)), "ms");
+  print("step of PMoE", step_time(std::move(pmoe)), "ms");
   ModuleFormer::Config m;
   m.vocabulary = 256, m.width = 256, m.layers = 4;
-  print(moduleformer_name, step_time<B>(ModuleFormer::On<B>(m, Rng(1))), "ms");
+  print("step of ModuleFormer", step_time(ModuleFormer::On<D>(m, Rng(1))), "ms");
 }
 
 }  // namespace
@@ -147,9 +146,8 @@ int main() {
     return 77;
   }
   std::printf("%s\n", cuda::Gpu::description().c_str());
-  steps<D>("step of a decoder", "step of PMoE", "step of ModuleFormer");
+  steps();
   products();
   memory_bound();
   attentions();
-  steps<Cpu<float>>("step of a decoder, CPU", "step of PMoE, CPU", "step of ModuleFormer, CPU");
 }

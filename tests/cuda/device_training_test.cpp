@@ -1,5 +1,4 @@
 // Every architecture learns on the device as on the CPU.
-#include "cmoe/cpu/cpu.hpp"
 #include "cuda/device.hpp"
 #include "cuda/training.hpp"
 

@@ -18,7 +18,11 @@ target_link_options(test_cuda_sanitized PRIVATE -fsanitize=address,undefined)
 cmoe_test(cuda_gradients cuda cuda/gradients_test.cpp ops/elementwise_lines.cpp ops/structured_lines.cpp ops/routed_lines.cpp)
 target_link_libraries(test_cuda_gradients PRIVATE cmoe_emulated)
 target_compile_definitions(test_cuda_gradients PRIVATE CMOE_TEST_EMULATED)
-cmoe_test(cuda_training cuda cuda/training_test.cpp)
+add_library(cmoe_training_cpu OBJECT cuda/training_cpu.cpp)
+target_link_libraries(cmoe_training_cpu PRIVATE cmoe_kernels cmoe_warnings doctest::doctest)
+target_include_directories(cmoe_training_cpu PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+target_compile_options(cmoe_training_cpu PRIVATE -O1)
+cmoe_test(cuda_training cuda cuda/training_test.cpp $<TARGET_OBJECTS:cmoe_training_cpu>)
 target_link_libraries(test_cuda_training PRIVATE cmoe_emulated)
 
 if(TARGET cmoe_cuda)
@@ -31,7 +35,7 @@ if(TARGET cmoe_cuda)
   target_compile_definitions(test_cuda_kernels PRIVATE CMOE_KERNEL_LOGS="${cmoe_kernel_logs}")
   add_dependencies(test_cuda_kernels cmoe_cuda)
 
-  cmoe_test(cuda_device parity cuda/device_test.cpp cuda/device_training_test.cpp)  # 77 without a device, which is ctest's "skipped"
+  cmoe_test(cuda_device parity cuda/device_test.cpp cuda/device_training_test.cpp $<TARGET_OBJECTS:cmoe_training_cpu>)  # 77 without a device, which is ctest's "skipped"
   set_tests_properties(cuda_device PROPERTIES LABELS cuda)
   target_link_libraries(test_cuda_device PRIVATE cmoe_cuda)
 elseif(NOT CMOE_CUDA STREQUAL OFF)

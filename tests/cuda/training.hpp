@@ -7,6 +7,7 @@
 #include "cmoe/continual/moduleformer_learner.hpp"
 #include "cmoe/continual/pmoe_learner.hpp"
 #include "cmoe/continual/seta_learner.hpp"
+#include "cmoe/cpu/cpu.hpp"
 #include "cmoe/models/generate.hpp"
 #include "cmoe/train/step.hpp"
 
@@ -105,6 +106,12 @@ Outcome moduleformer(Index steps) {
   c.block.feed.hidden = 24, c.block.feed.router.experts = 5, c.block.feed.router.chosen = 2;
   return learn<B>(ModuleFormerLearner<B>(ModuleFormer::On<B>(c, Rng(1)), {}, Rng(2)), steps);
 }
+
+// Those of the CPU are compiled once, in training_cpu.cpp.
+extern template Outcome pmoe<Cpu<float>>(Index);
+extern template Outcome dapt<Cpu<float>>(Index);
+extern template Outcome seta<Cpu<float>>(Index);
+extern template Outcome moduleformer<Cpu<float>>(Index);
 
 // The largest difference in units of the larger number, or of 0.01.
 inline double deviation(const std::vector<double>& a, const std::vector<double>& b) {
