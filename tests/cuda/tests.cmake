@@ -45,3 +45,7 @@ elseif(NOT CMOE_CUDA STREQUAL OFF)
     set_tests_properties(${name} PROPERTIES LABELS cuda SKIP_REGULAR_EXPRESSION "^skipped: ")
   endforeach()
 endif()
+
+add_test(NAME cuda_gpu_script COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR} -DFOLDER=${CMAKE_CURRENT_BINARY_DIR}/gpu_script
+  -P ${CMAKE_CURRENT_LIST_DIR}/gpu_script.cmake)
+set_tests_properties(cuda_gpu_script PROPERTIES LABELS cuda)
