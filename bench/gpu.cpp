@@ -1,5 +1,5 @@
-// bench_gpu: training steps, products, primitives and attentions on the GPU. One line a figure: name, value, unit. The same steps on
-// the CPU are bench_steps'.
+// bench_gpu: training steps, products, primitives and attentions on the GPU. One line a figure: name, value, unit;
+// with --json one document. The same steps on the CPU are bench_steps'.
 #include <cstdio>
 
 #include "cmoe/cuda/cuda.hpp"
@@ -14,8 +14,12 @@ namespace {
 using namespace cmoe;
 using D = Cuda<float>;
 
+bool json = false, first = true;
+
 void print(const char* name, double value, const char* unit) {
-  std::printf("%-28s %12.4g %s\n", name, value, unit);
+  if (json) std::printf("%s{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\"}", first ? "[" : ",\n ", name, value, unit);
+  else std::printf("%-28s %12.4g %s\n", name, value, unit);
+  first = false;
   std::fflush(stdout);
 }
 
@@ -140,14 +144,16 @@ void steps() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  json = argc > 1 && std::string(argv[1]) == "--json";
   if (!cuda::Gpu::available()) {
-    std::printf("no GPU can be used: %s\n", cuda::Gpu::description().c_str());
+    std::fprintf(stderr, "no GPU can be used: %s\n", cuda::Gpu::description().c_str());
     return 77;
   }
-  std::printf("%s\n", cuda::Gpu::description().c_str());
+  if (!json) std::printf("%s\n", cuda::Gpu::description().c_str());
   steps();
   products();
   memory_bound();
   attentions();
+  if (json) std::printf("]\n");
 }

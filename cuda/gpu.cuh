@@ -64,14 +64,15 @@ struct DeviceTeam {
 
 inline constexpr int each_threads = 256;
 
+// At least one block at a time is all that is asked for: without the 1, ptxas aims at more of them and spills registers for it.
 template <class Body>
-__global__ void __launch_bounds__(each_threads) run_each(Index n, Body body) {
+__global__ void __launch_bounds__(each_threads, 1) run_each(Index n, Body body) {
   const Index step = Index{gridDim.x} * each_threads;
   for (Index i = Index{blockIdx.x} * each_threads + threadIdx.x; i < n; i += step) body(i);
 }
 
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::threads) run_teams(Kernel kernel) {
+__global__ void __launch_bounds__(Kernel::threads, 1) run_teams(Kernel kernel) {
   __shared__ typename Kernel::Shared shared;
   DeviceTeam<Kernel::threads> team;
   kernel(team, shared);

@@ -4,7 +4,7 @@ add_library(cmoe_emulated STATIC ${PROJECT_SOURCE_DIR}/cuda/emulated.cpp ${PROJE
 target_link_libraries(cmoe_emulated PUBLIC cmoe PRIVATE cmoe_warnings)
 target_include_directories(cmoe_emulated PUBLIC ${PROJECT_SOURCE_DIR}/cuda)
 
-cmoe_test(cuda_emulated cuda cuda/emulated_test.cpp cuda/faults_test.cpp cuda/declared_test.cpp)
+cmoe_test(cuda_emulated cuda cuda/emulated_test.cpp cuda/faults_test.cpp cuda/decode_test.cpp cuda/declared_test.cpp)
 target_link_libraries(test_cuda_emulated PRIVATE cmoe_emulated)
 
 # The same under the sanitizers, whatever the build type.
@@ -32,7 +32,11 @@ if(TARGET cmoe_cuda)
   set_target_properties(cmoe_cuda PROPERTIES CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_LIST_DIR}/keep_log.sh;${cmoe_kernel_logs};${CMAKE_CXX_COMPILER_LAUNCHER}")
 
   cmoe_test(cuda_kernels cuda cuda/kernels_test.cpp)
-  target_compile_definitions(test_cuda_kernels PRIVATE CMOE_KERNEL_LOGS="${cmoe_kernel_logs}")
+  get_target_property(cmoe_kernel_architectures cmoe_cuda CUDA_ARCHITECTURES)
+  string(REGEX REPLACE "([0-9]+[a-z]?)(-real)?" "sm_\\1" cmoe_kernel_architectures "${cmoe_kernel_architectures}")
+  list(JOIN cmoe_kernel_architectures " " cmoe_kernel_architectures)
+  target_compile_definitions(test_cuda_kernels PRIVATE CMOE_KERNEL_LOGS="${cmoe_kernel_logs}"
+    CMOE_KERNEL_ARCHITECTURES="${cmoe_kernel_architectures}")
   add_dependencies(test_cuda_kernels cmoe_cuda)
 
   cmoe_test(cuda_device parity cuda/device_test.cpp cuda/device_training_test.cpp $<TARGET_OBJECTS:cmoe_training_cpu>)  # 77 without a device, which is ctest's "skipped"
