@@ -41,5 +41,5 @@ if(NOT cmoe_cuda_missing AND NOT TARGET cmoe_cuda)
   set_target_properties(cmoe_cuda PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" POSITION_INDEPENDENT_CODE ON)
   # CMake 3.25 takes C++20 of CUDA for C++17, so the flag is ours.
   target_compile_options(cmoe_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -O3 --expt-relaxed-constexpr>)
-  target_link_libraries(cmoe_cuda PUBLIC cmoe::cmoe CUDA::cudart CUDA::cublas)
+  target_link_libraries(cmoe_cuda PUBLIC cmoe::cmoe CUDA::cudart_static CUDA::cublas)
 endif()

@@ -228,7 +228,9 @@ void StickWalk<Real, Machine>::stickbreaking_attention(const AttentionShape& sha
   Execute<Machine>::teams(kernel.items(), kernel);
 }
 
-// Heads take turns, whole groups at a time, so that what is kept of them stays below 64 MiB (or one group).
+// Heads take turns, whole groups at a time, so that what is kept of them stays below this (or is one group's).
+inline Index most_kept_bytes = Index{64} << 20;
+
 template <class Real, class Machine>
 void StickWalk<Real, Machine>::stickbreaking_attention_back(const AttentionShape& shape, Real scale, bool attend_current, const Real* q,
                                                             const Real* k, const Real* v, const Id* first, const Id* last,
@@ -236,12 +238,12 @@ void StickWalk<Real, Machine>::stickbreaking_attention_back(const AttentionShape
                                                             Real* dk, Real* dv) {
   const Index all = shape.sequences * shape.heads, group = shape.kv_heads == 0 ? 1 : shape.heads / shape.kv_heads;
   const Index kept = ceil_divide(shape.keys, attention_tile) * shape.queries;  // numbers of a head
-  const Index budget = (Index{64} << 20) / static_cast<Index>(2 * sizeof(Real));
+  const Index budget = most_kept_bytes / static_cast<Index>(2 * sizeof(Real));
   const Index heads = std::max<Index>(1, budget / std::max<Index>(1, kept * group)) * group;
   const Scratch<Real, Machine> rest(kept * std::min(heads, all)), sums(kept * std::min(heads, all));
   for (Index from = 0; from < all; from += heads) {
-    const StickBack<Real> back{shape, scale,  attend_current, q, k,    v, first, last, dout, drest, from, std::min(heads, all - from),
-                               rest.data(), sums.data()};
+    const StickBack<Real> back{shape, scale, attend_current, q, k, v, first, last, dout, drest,
+                               from, std::min(heads, all - from), rest.data(), sums.data()};
     const StickQueriesBackKernel<Real> queries{back, dq};
     Execute<Machine>::teams(queries.items(), queries);
     const StickKeysBackKernel<Real> keys{back, dk, dv};

@@ -3,6 +3,7 @@
 
 #include "cuda/compare.hpp"
 #include "host_execution.hpp"
+#include "stickbreaking.cuh"
 
 using namespace cmoe;
 
@@ -35,3 +36,15 @@ static_assert(Backend<Emulated<float>> && Backend<Emulated<double>>);
 TEST_CASE("every primitive gives the CPU's results in float, and the same bits in every order of threads") { compare<float>(12, 3e-5); }
 
 TEST_CASE("every primitive gives the CPU's results in double, and the same bits in every order of threads") { compare<double>(12, 1e-12); }
+
+TEST_CASE("heads that take turns on the way back of stick-breaking give the bits of heads that do not") {
+  const auto cases = parity::attention_cases<Emulated<float>>();
+  REQUIRE(cases[1].name == "stickbreaking_attention");
+  for (int shape = 0; shape < 12; ++shape) {
+    const parity::Results together = parity::run(cases[1], 1, shape);
+    const Index usual = std::exchange(cuda::most_kept_bytes, 1);
+    const parity::Results in_turns = parity::run(cases[1], 1, shape);
+    cuda::most_kept_bytes = usual;
+    CHECK(parity::same_bits(in_turns, together));
+  }
+}
