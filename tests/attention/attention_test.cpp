@@ -5,7 +5,8 @@
 #include "cmoe/attention/stickbreaking.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::attention_test {
+
 using draw::B, draw::Draw, draw::T;
 
 namespace {
@@ -131,3 +132,5 @@ TEST_CASE("what a cache gave stays as it was when more is appended") {
   for (int i = 0; i < 100; ++i) cache.append(d.tensor({1, 1, 1, 2}).value(), d.tensor({1, 1, 1, 2}).value());
   CHECK(keep.first.values() == before);
 }
+
+}  // namespace cmoe::attention_test

@@ -2,12 +2,15 @@
 
 #include "cmoe/autograd/checkpoint.hpp"
 #include "cmoe/cpu/cpu.hpp"
-#include "cmoe/ops/elementwise.hpp"
+#include "cmoe/ops/arithmetic.hpp"
+#include "cmoe/ops/layout.hpp"
 #include "cmoe/ops/matmul.hpp"
+#include "cmoe/ops/norm.hpp"
 #include "cmoe/ops/reduce.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::checkpoint_test {
+
 using draw::B, draw::T;
 
 namespace {
@@ -55,6 +58,48 @@ TEST_CASE("a checkpoint gives the plain gradients to the bit and keeps fewer byt
   CHECK(bytes[1] * 3 < bytes[0]);
 }
 
+TEST_CASE("a product keeps the recipe of a normalised or gated input: the plain gradients to the bit, and the values are not held") {
+  draw::Draw d{Rng(9)};
+  const T a = leaf(d.tensor({300, 32})), b = leaf(d.tensor({300, 32})), gain = leaf(d.tensor({32})), w = leaf(d.tensor({32, 2}));
+  const std::vector<std::function<T()>> inputs = {[&] { return rms_norm(a, gain); }, [&] { return rms_norm<B>(a); },
+                                                  [&] { return layer_norm(a, gain, gain); }, [&] { return swiglu(a, b); }};
+  for (const auto& input : inputs) {
+    std::vector<std::vector<double>> plain;
+    std::size_t bytes[2] = {0, 0};
+    for (const bool by_recipe : {false, true}) {
+      const std::size_t before = memory_in_use();
+      Tape<B> tape;
+      const auto product = [&] {
+        T x = input();
+        if (!by_recipe) x = reshape(x, {30, 10, 32});  // a view has no recipe
+        return by_recipe ? matmul(x, w) : reshape(matmul(x, w), {300, 2});
+      };
+      const T loss = sum(square(product()));
+      bytes[by_recipe] = memory_in_use() - before;
+      tape.backward(loss);
+      std::vector<std::vector<double>> gradients;
+      for (const T* leaf : {&a, &b, &gain, &w}) {
+        gradients.push_back(leaf->grad() ? leaf->grad().values() : std::vector<double>());
+        leaf->clear_gradient();
+      }
+      if (!by_recipe) plain = gradients;
+      CHECK(gradients == plain);
+    }
+    CHECK(bytes[1] + 300 * 32 * sizeof(double) < bytes[0] + 2000);  // the slots of a view, the recipe
+  }
+}
+
+TEST_CASE("a product with a frozen operand keeps nothing of the other") {
+  draw::Draw d{Rng(10)};
+  const T x = leaf(d.tensor({300, 32})), frozen = d.tensor({32, 2});
+  const std::size_t before = memory_in_use();
+  Tape<B> tape;
+  const T y = matmul(x * 2, frozen);
+  CHECK(memory_in_use() - before < 300 * 32 * sizeof(double));
+  tape.backward(sum(y));
+  CHECK(x.grad().shape() == x.shape());
+}
+
 TEST_CASE("a checkpoint within a checkpoint gives the plain gradients") {
   draw::Draw d{Rng(5)};
   const T x = leaf(d.tensor({5, 4})), w = leaf(d.tensor({4, 4}));
@@ -95,3 +140,5 @@ TEST_CASE("a checkpoint that gives its input back passes the gradient through") 
   tape.backward(sum(checkpoint([](const T& in) { return in; }, x)));
   CHECK(x.grad().values() == std::vector<double>{1, 1});
 }
+
+}  // namespace cmoe::checkpoint_test

@@ -6,7 +6,8 @@
 #include "cmoe/ops/arithmetic.hpp"
 #include "cmoe/ops/reduce.hpp"
 
-using namespace cmoe;
+namespace cmoe::tape_test {
+
 using B = Cpu<double>;
 using T = Tensor<B>;
 
@@ -249,3 +250,5 @@ TEST_CASE("the item of a tensor is its single number") {
   CHECK(T({1, 1}, {2.5}).item() == 2.5);
   CHECK_THROWS_WITH_AS(T({2}, 0.0).item(), "item: (2) has not one element", Error);
 }
+
+}  // namespace cmoe::tape_test

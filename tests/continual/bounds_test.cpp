@@ -6,7 +6,7 @@
 #include "cmoe/io/checkpoint.hpp"
 #include "paper/small_streams.hpp"
 
-using namespace cmoe;
+namespace cmoe::bounds_test {
 
 namespace {
 
@@ -79,3 +79,5 @@ TEST_CASE("the deviation over runs has n-1 below the root, and one run has none"
   CHECK(!spread({60}).sd.has_value());
   CHECK(spread({}).n == 0);
 }
+
+}  // namespace cmoe::bounds_test

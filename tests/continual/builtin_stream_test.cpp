@@ -5,6 +5,8 @@
 #include <cctype>
 #include <map>
 
+namespace cmoe::builtin_stream_test {
+
 namespace {
 
 using cmoe::Item;
@@ -177,3 +179,5 @@ TEST_CASE("an unknown or repeated task is refused by name") {
   CHECK_THROWS_WITH_AS(cmoe::builtin_stream(1, {"revers"}), doctest::Contains("'revers'"), cmoe::Error);
   CHECK_THROWS_WITH_AS(cmoe::builtin_stream(1, {"cipher", "cipher"}), doctest::Contains("listed twice"), cmoe::Error);
 }
+
+}  // namespace cmoe::builtin_stream_test

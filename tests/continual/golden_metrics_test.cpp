@@ -7,6 +7,8 @@
 #include "cmoe/continual/text_scores.hpp"
 #include "shared_data.hpp"
 
+namespace cmoe::golden_metrics_test {
+
 namespace {
 
 using Json = nlohmann::json;
@@ -53,3 +55,5 @@ TEST_CASE("text scores equal rouge_score and rapidfuzz") {
     close(cmoe::edit_similarity(prediction, reference), one["ratio"]);
   }
 }
+
+}  // namespace cmoe::golden_metrics_test

@@ -4,7 +4,8 @@
 #include "cmoe/continual/baselines/inflora.hpp"
 #include "continual/small_stream.hpp"
 
-using namespace cmoe;
+namespace cmoe::incremental_test {
+
 using small::T;
 using B = small::B;
 
@@ -177,3 +178,5 @@ TEST_CASE("the protected spaces stand in the state as orthonormal bases, one for
     CHECK((basis.transpose() * basis - MatrixD::Identity(basis.cols(), basis.cols())).norm() < 1e-9);
   }
 }
+
+}  // namespace cmoe::incremental_test

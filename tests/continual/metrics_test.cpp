@@ -5,6 +5,8 @@
 #include <limits>
 #include <set>
 
+namespace cmoe::metrics_test {
+
 using cmoe::Index;
 using cmoe::ScoreMatrix;
 using doctest::Approx;
@@ -121,3 +123,5 @@ TEST_CASE("every metric is listed once with a definition") {
   }
   CHECK(names.size() == 12);
 }
+
+}  // namespace cmoe::metrics_test

@@ -6,7 +6,8 @@
 #include "cmoe/continual/baselines/progressive_prompts.hpp"
 #include "continual/small_stream.hpp"
 
-using namespace cmoe;
+namespace cmoe::prompts_test {
+
 using small::T;
 using B = small::B;
 
@@ -221,3 +222,5 @@ TEST_CASE("L2P's queries have mean 0 and deviation 1 on the first task, and late
     CHECK(squares / static_cast<double>(n) == doctest::Approx(1).epsilon(0.1));
   }
 }
+
+}  // namespace cmoe::prompts_test

@@ -8,7 +8,8 @@
 #include "continual/small_stream.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::regularized_test {
+
 using small::T;
 using B = small::B;
 
@@ -189,3 +190,5 @@ TEST_CASE("LwF keeps what the model says of new items closer to what it said, an
   CHECK(moved[1] < 0.8 * moved[0]);
   CHECK(forgetting[1] < forgetting[0]);
 }
+
+}  // namespace cmoe::regularized_test

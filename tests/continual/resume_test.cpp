@@ -15,7 +15,8 @@
 #include "cmoe/io/checkpoint.hpp"
 #include "continual/small_stream.hpp"
 
-using namespace cmoe;
+namespace cmoe::resume_test {
+
 using B = small::B;
 
 namespace {
@@ -86,3 +87,5 @@ TEST_CASE("PMoE with anchored shallow layers, DAPT with generated prompts and SE
   });
   check_resumes([] { return AnyLearner<B>(SetaLearner<B, Seta>(model<Seta>(), {.probe_batches = 2, .memory_share = 0.2, .fisher_samples = 3}, Rng(2))); });
 }
+
+}  // namespace cmoe::resume_test

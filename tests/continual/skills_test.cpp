@@ -7,6 +7,8 @@
 
 #include "cmoe/continual/builtin_stream.hpp"
 
+namespace cmoe::skills_test {
+
 using cmoe::Item;
 using cmoe::Rng;
 using cmoe::Skills;
@@ -142,3 +144,5 @@ TEST_CASE("the pretraining items of a seed never change, and unknown skills are 
   CHECK(all == 13007954445182396179u);
   CHECK_THROWS_WITH_AS(skills.draw("bigger", rng), doctest::Contains("bigger"), cmoe::Error);
 }
+
+}  // namespace cmoe::skills_test

@@ -7,7 +7,8 @@
 #include "cmoe/models/t5.hpp"
 #include "continual/small_stream.hpp"
 
-using namespace cmoe;
+namespace cmoe::t5_stream_test {
+
 using small::B;
 
 namespace {
@@ -73,3 +74,5 @@ TEST_CASE("pseudo-samples of T5 are written by a T5") {
   }
   CHECK(whole >= 8);
 }
+
+}  // namespace cmoe::t5_stream_test

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace cmoe::text_scores_test {
+
 using doctest::Approx;
 
 TEST_CASE("the stemmer gives Porter's own examples and NLTK's exceptions") {
@@ -48,3 +50,5 @@ TEST_CASE("an answer is scored by its best reference, after trimming") {
   CHECK(cmoe::answer_score(cmoe::Scoring::rouge_l, "of courses", item, cmoe::Stemming::none) == 50);
   CHECK_THROWS_AS(cmoe::answer_score(cmoe::Scoring::next_token, "", item), cmoe::Error);
 }
+
+}  // namespace cmoe::text_scores_test

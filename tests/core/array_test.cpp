@@ -5,7 +5,8 @@
 #include "cmoe/core/array.hpp"
 #include "cmoe/cpu/cpu.hpp"
 
-using namespace cmoe;
+namespace cmoe::array_test {
+
 using A = Array<Cpu<float>>;
 
 TEST_CASE("a shape knows its sizes, its elements and its rows") {
@@ -103,3 +104,5 @@ TEST_CASE("an error says its kind and writes its parts one after another") {
   }
   CHECK_NOTHROW(check(true, "never"));
 }
+
+}  // namespace cmoe::array_test

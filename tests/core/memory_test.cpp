@@ -5,7 +5,7 @@
 
 #include "cmoe/core/memory.hpp"
 
-using namespace cmoe;
+namespace cmoe::memory_test {
 
 TEST_CASE("a block is never smaller than asked for and at most a fifth of it is unused") {
   for (std::size_t bytes = 0; bytes < 5000; ++bytes) {
@@ -146,3 +146,5 @@ TEST_CASE("a thread that asks for ever new sizes gives the old ones back") {
   CHECK(most <= (std::size_t{64 + 161} << 20));
   if (detail::cache_blocks) CHECK(again == 1);
 }
+
+}  // namespace cmoe::memory_test

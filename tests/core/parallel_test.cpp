@@ -7,7 +7,7 @@
 
 #include "cmoe/core/parallel.hpp"
 
-using namespace cmoe;
+namespace cmoe::parallel_test {
 
 TEST_CASE("every block runs exactly once, on any number of threads") {
   for (int threads = 1; threads <= 8; ++threads) {
@@ -105,3 +105,5 @@ TEST_CASE("blocks of parallel_for cover the range and depend on the grain alone"
     for (const auto& count : seen) CHECK(count == 1);
   }
 }
+
+}  // namespace cmoe::parallel_test

@@ -8,7 +8,8 @@
 #include "cmoe/cpu/stickbreaking.hpp"
 #include "cpu/matrices.hpp"
 
-using namespace cmoe;
+namespace cmoe::attention_test {
+
 using test::numbers;
 
 namespace {
@@ -276,3 +277,5 @@ TEST_CASE("NaN in a query stays in its row; NaN in a key reaches every row that 
     for (Index i = 0; i < 20; ++i) CHECK(std::isnan(c.out[at(i * 4)]) == (i >= 7));
   }
 }
+
+}  // namespace cmoe::attention_test

@@ -4,7 +4,8 @@
 #include "cmoe/cpu/stickbreaking.hpp"
 #include "cpu/twins.hpp"
 
-using namespace cmoe;
+namespace cmoe::eigen_products_test {
+
 using test::check_same;
 namespace own = cmoe::cpu;
 namespace twin = cmoe::cpu::eigen;
@@ -53,3 +54,5 @@ TEST_CASE("both attentions and their ways back are Eigen's") {
                forward_and_back([&](double* o, double* l) { twin::stickbreaking_attention(s, 0.8, current, a, b, c, first, last, o, l); },
                                 [&](double*, double* l, double* dq, double* dk, double* dv) { twin::stickbreaking_attention_back(s, 0.8, current, a, b, c, first, last, l, d, drest.data(), dq, dk, dv); }));
 }
+
+}  // namespace cmoe::eigen_products_test

@@ -6,7 +6,8 @@
 #include "cmoe/cpu/update.hpp"
 #include "cpu/twins.hpp"
 
-using namespace cmoe;
+namespace cmoe::eigen_rows_test {
+
 using test::check_same;
 namespace own = cmoe::cpu;
 namespace twin = cmoe::cpu::eigen;
@@ -59,3 +60,5 @@ TEST_CASE("row kernels are Eigen's") {
              [&](double* y) { twin::topk_rows(r, c, 4, whole.data(), y, twin_ids); twin::argmax_rows(r, c, whole.data(), twin_ids + 24); });
   CHECK(std::equal(own_ids, own_ids + 30, twin_ids));
 }
+
+}  // namespace cmoe::eigen_rows_test

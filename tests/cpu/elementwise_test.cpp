@@ -6,7 +6,8 @@
 #include "cmoe/cpu/elementwise.hpp"
 #include "cpu/matrices.hpp"
 
-using namespace cmoe;
+namespace cmoe::elementwise_test {
+
 using test::numbers;
 
 TEST_CASE_TEMPLATE("an element's bits do not depend on its place in the row", Real, float, double) {
@@ -87,3 +88,5 @@ TEST_CASE("maps and zips have the same bits for any number of threads") {
   pool().resize(before);
   CHECK(std::memcmp(one.data(), three.data(), one.size() * sizeof(float)) == 0);
 }
+
+}  // namespace cmoe::elementwise_test

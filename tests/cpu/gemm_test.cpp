@@ -6,7 +6,8 @@
 #include "cmoe/cpu/gemm.hpp"
 #include "cpu/matrices.hpp"
 
-using namespace cmoe;
+namespace cmoe::gemm_test {
+
 using test::numbers;
 
 namespace {
@@ -198,3 +199,5 @@ TEST_CASE("grouped products give each group its own matrix, and empty groups are
         CHECK(static_cast<double>(dw[static_cast<std::size_t>((e * k + i) * n + j)]) ==
               test::dot(Form::tn, k, n, offsets[e + 1] - offsets[e], a.data() + offsets[e] * k, dy.data() + offsets[e] * n, i, j));
 }
+
+}  // namespace cmoe::gemm_test

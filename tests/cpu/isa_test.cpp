@@ -2,7 +2,7 @@
 
 #include "cmoe/cpu/isa.hpp"
 
-using namespace cmoe;
+namespace cmoe::isa_test {
 
 TEST_CASE("the instruction set is the one asked for, else the best") {
   CHECK(cpu::choose_isa("baseline") == cpu::Isa::baseline);
@@ -14,3 +14,5 @@ TEST_CASE("an instruction set nobody knows is refused by name") {
   CHECK_THROWS_WITH_AS(cpu::choose_isa("mmx"), "CMOE_ISA: 'mmx' is none of baseline, avx2, avx512", Error);
   CHECK_THROWS_AS(cpu::choose_isa(""), Error);
 }
+
+}  // namespace cmoe::isa_test

@@ -3,7 +3,8 @@
 #include "cmoe/cpu/layout.hpp"
 #include "cpu/matrices.hpp"
 
-using namespace cmoe;
+namespace cmoe::layout_test {
+
 using test::numbers;
 
 TEST_CASE_TEMPLATE("pairs are turned as one by one, in both layouts and for halves that fill no pack", Real, float, double) {
@@ -35,3 +36,5 @@ TEST_CASE("alpha x + beta is exact for whole numbers of any count, and writes no
     for (std::size_t i = x.size(); i < y.size(); ++i) CHECK(y[i] == 5.f);
   }
 }
+
+}  // namespace cmoe::layout_test

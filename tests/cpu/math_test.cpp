@@ -6,7 +6,7 @@
 
 #include "cmoe/cpu/elementwise.hpp"
 
-using namespace cmoe;
+namespace cmoe::math_test {
 
 namespace {
 
@@ -90,3 +90,5 @@ TEST_CASE("a number gets the same formula as a pack") {
   CHECK(LogSigmoid::f(-1000.0) == -1000);
   CHECK(Sigmoid::f(-1000.0f) == 0);
 }
+
+}  // namespace cmoe::math_test

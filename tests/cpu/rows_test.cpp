@@ -9,7 +9,8 @@
 #include "cmoe/cpu/update.hpp"
 #include "cpu/matrices.hpp"
 
-using namespace cmoe;
+namespace cmoe::rows_test {
+
 using test::numbers;
 
 namespace {
@@ -243,3 +244,5 @@ TEST_CASE("a row has the same bits in a matrix of one row as in a matrix of many
     CHECK(std::memcmp(one.data(), all.data() + i * c, one.size() * sizeof(float)) == 0);
   }
 }
+
+}  // namespace cmoe::rows_test

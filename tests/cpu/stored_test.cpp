@@ -9,7 +9,8 @@
 #include "cmoe/cpu/eigen_stored.hpp"
 #include "cmoe/io/gguf_blocks.hpp"
 
-using namespace cmoe;
+namespace cmoe::stored_test {
+
 using Random = std::mt19937;
 
 namespace {
@@ -146,3 +147,5 @@ TEST_CASE("a stored matrix of wrong sizes is refused, and rows in another order 
   for (Index r = 0; r < 3; ++r) cpu::decode_rows(turned, 2 - r, 3 - r, b.data() + 64 * r);
   CHECK(a == b);
 }
+
+}  // namespace cmoe::stored_test

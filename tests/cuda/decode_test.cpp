@@ -7,7 +7,7 @@
 #include "cmoe/io/gguf_blocks.hpp"
 #include "decode.cuh"
 
-using namespace cmoe;
+namespace cmoe::cuda_decode_test {
 
 TEST_CASE("each number of a block is the CPU's, for every type and random bytes") {
   Rng rng(3);
@@ -31,3 +31,5 @@ TEST_CASE("each number of a block is the CPU's, for every type and random bytes"
 TEST_CASE("a type that no kernel decodes is known as such") {
   for (const std::uint32_t id : {4u, 5u, 9u, 15u, 29u, 31u, 1000u}) CHECK_FALSE(cuda::decodes(id));
 }
+
+}  // namespace cmoe::cuda_decode_test

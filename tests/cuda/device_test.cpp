@@ -2,7 +2,7 @@
 #include "cuda/compare.hpp"
 #include "cuda/device.hpp"
 
-using namespace cmoe;
+namespace cmoe::cuda_device_test {
 
 namespace {
 
@@ -55,3 +55,5 @@ TEST_CASE("without a device every primitive says so, with the words of CUDA") {
   CHECK_MESSAGE(text.find(cuda::Gpu::description()) != std::string::npos, text);
   CHECK_FALSE(cuda::Gpu::description().empty());
 }
+
+}  // namespace cmoe::cuda_device_test

@@ -2,7 +2,7 @@
 #include "cuda/device.hpp"
 #include "cuda/training.hpp"
 
-using namespace cmoe;
+namespace cmoe::cuda_device_training_test {
 
 TEST_CASE("PMoE, DAPT, SETA and ModuleFormer learn on the device with the CPU's losses") {
   if (!device_is_there()) return;
@@ -18,3 +18,5 @@ TEST_CASE("a training run on the device has the same bits when repeated") {
   CHECK(once.losses == again.losses);
   CHECK(once.logits == again.logits);
 }
+
+}  // namespace cmoe::cuda_device_training_test

@@ -5,7 +5,7 @@
 #include "host_execution.hpp"
 #include "stickbreaking.cuh"
 
-using namespace cmoe;
+namespace cmoe::cuda_emulated_test {
 
 namespace {
 
@@ -48,3 +48,5 @@ TEST_CASE("heads that take turns on the way back of stick-breaking give the bits
     CHECK(parity::same_bits(in_turns, together));
   }
 }
+
+}  // namespace cmoe::cuda_emulated_test

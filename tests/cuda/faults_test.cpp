@@ -10,7 +10,7 @@
 #include "cmoe/core/array.hpp"
 #include "host_execution.hpp"
 
-using namespace cmoe;
+namespace cmoe::cuda_faults_test {
 using cuda::Execute, cuda::HostExecution, cuda::Order;
 
 namespace {
@@ -153,3 +153,5 @@ TEST_CASE("who looks through a device pointer outside of a kernel comes to a bad
     ::_exit(x.data()[3] == 1.0 ? 0 : 1);
   }));
 }
+
+}  // namespace cmoe::cuda_faults_test

@@ -4,7 +4,7 @@
 #include "cmoe/autograd/gradcheck.hpp"
 #include "ops/gradient_table.hpp"
 
-using namespace cmoe;
+namespace cmoe::cuda_gradients_test {
 
 TEST_CASE("every operation's gradient on the GPU's kernels equals central differences on random shapes") {
   std::vector<table::Line> lines = table::elementwise_lines();
@@ -21,3 +21,5 @@ TEST_CASE("every operation's gradient on the GPU's kernels equals central differ
     }
   cuda::HostExecution::order = cuda::Order::forward;
 }
+
+}  // namespace cmoe::cuda_gradients_test

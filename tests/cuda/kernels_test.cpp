@@ -8,6 +8,8 @@
 #include "cuda/kernel_log.hpp"
 #include "shared_data.hpp"
 
+namespace cmoe::cuda_kernels_test {
+
 namespace {
 
 kernels::Kernels compiled() {
@@ -69,3 +71,5 @@ TEST_CASE("a kernel that is missing, one too many, too many registers and spills
   CHECK(kernels::faults(all, {}, one) == name + " is not in the list\n");
   CHECK(kernels::faults({}, {{name, 40}}, one) == name + " is missing for sm_80\n");
 }
+
+}  // namespace cmoe::cuda_kernels_test

@@ -4,7 +4,7 @@
 #include "cuda/training.hpp"
 #include "host_execution.hpp"
 
-using namespace cmoe;
+namespace cmoe::cuda_training_test {
 
 using B = Emulated<float>;
 
@@ -20,3 +20,5 @@ TEST_CASE("SETA learns two tasks with the CPU's losses, and writes the same toke
 TEST_CASE("ModuleFormer learns two tasks with the CPU's losses, and writes the same tokens") {
   training::same(training::moduleformer<B>(5), training::moduleformer<Cpu<float>>(5), 1e-5, 1e-3);
 }
+
+}  // namespace cmoe::cuda_training_test

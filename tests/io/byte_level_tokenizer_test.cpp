@@ -8,7 +8,8 @@
 #include "io/samples.hpp"
 #include "io/tokenizer_samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::byte_level_tokenizer_test {
+
 using samples::byte_level;
 using samples::refusal;
 
@@ -160,3 +161,5 @@ TEST_CASE("a damaged vocabulary is refused, and the fault is named") {
   without.tokens['a'] = "[none]";
   CHECK(refusal([&] { ByteLevelTokenizer(without).encode("bar"); }).text.find("byte 97") != std::string::npos);
 }
+
+}  // namespace cmoe::byte_level_tokenizer_test

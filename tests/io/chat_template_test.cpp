@@ -5,7 +5,7 @@
 #include "io/gguf_samples.hpp"
 #include "io/tokenizer_samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::chat_template_test {
 
 namespace {
 
@@ -366,3 +366,5 @@ TEST_CASE("a template is found in a folder: a file of its own, a text, or the de
     CHECK_MESSAGE(samples::refusal([&] { hf_chat_template(folder.path()); }).kind == ErrorKind::format, std::string(wrong));
   }
 }
+
+}  // namespace cmoe::chat_template_test

@@ -20,6 +20,8 @@ using cmoe::Error;
 
 using Random = std::mt19937;
 
+constexpr int mutants = 20'000;  // that each reader is given in a run of the tests; scripts/fuzz gives it many more
+
 // `inner` is what is damaged, `wrap` makes the file of it, `read` must read or refuse the file; `numbers` are positions in
 // `inner` of stored 32-bit sizes.
 struct Format {
@@ -27,6 +29,7 @@ struct Format {
   std::function<std::string(const std::string&)> wrap;
   std::function<void(const std::string&)> read;
   std::vector<std::size_t> numbers;
+  int mutations = mutants / 10;
 };
 
 enum class Outcome { read, refused, fault };
@@ -182,10 +185,10 @@ struct Counts {
   int read = 0, refused = 0, faults = 0;
 };
 
-inline Counts run(const Format& format, int mutations, bool report) {
+inline Counts run(const Format& format, bool report) {
   Random random(static_cast<unsigned>(cmoe::detail::text_hash(format.name)));
   Counts counts;
-  for (int number = 0; number < mutations; ++number) {
+  for (int number = 0; number < format.mutations; ++number) {
     std::string inner = format.inner;
     for (std::size_t pieces = 1 + random() % 3; pieces > 0; --pieces) damage(inner, format, random);
     std::string what;

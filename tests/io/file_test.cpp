@@ -8,7 +8,8 @@
 #include "cmoe/io/gzip.hpp"
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::file_test {
+
 using samples::refusal;
 
 TEST_CASE("a written file is read back, whole or mapped") {
@@ -144,3 +145,5 @@ TEST_CASE("the CRC-32 is the standard one and can be continued") {
   CHECK(crc32_of(as_bytes("123456789")) == 0xCBF43926u);
   CHECK(crc32_of(as_bytes("6789"), crc32_of(as_bytes("12345"))) == 0xCBF43926u);
 }
+
+}  // namespace cmoe::file_test

@@ -5,7 +5,8 @@
 #include "cmoe/io/hf_folder.hpp"
 #include "io/gguf_samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::gguf_test {
+
 using B = Cpu<float>;
 using samples::GgufFile;
 using samples::put;
@@ -243,3 +244,5 @@ TEST_CASE("blocks are decoded as worked by hand") {
   const auto q6 = decode(14, std::string(128, '\x4F') + std::string(64, '\x1B') + std::string(16, '\xFE') + half(1));  // scale -2; high bits 3 2 1 0
   CHECK((q6[0] == -2 * (15 + 48 - 32) && q6[32] == -2 * (15 + 32 - 32) && q6[64] == -2 * (4 + 16 - 32) && q6[96] == -2 * (4 - 32)));
 }
+
+}  // namespace cmoe::gguf_test

@@ -3,7 +3,8 @@
 #include "cmoe/io/gguf_export.hpp"
 #include "io/gguf_samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::gguf_writer_test {
+
 using B = Cpu<float>;
 
 namespace {
@@ -138,3 +139,5 @@ TEST_CASE("what no reader takes is refused before a file is there: keys and tens
   }
   CHECK(folder.entries() == 0);
 }
+
+}  // namespace cmoe::gguf_writer_test

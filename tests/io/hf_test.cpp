@@ -4,7 +4,8 @@
 #include "cmoe/io/hf_folder.hpp"
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::hf_test {
+
 using B = Cpu<float>;
 using samples::refusal;
 
@@ -227,3 +228,5 @@ TEST_CASE("keys that change the mathematics are refused by name, others are pass
   for (const char* ids : {R"({"eos_token_id": -1})", R"({"eos_token_id": "a"})", R"({"eos_token_id": [1, 2.5]})", R"({"bos_token_id": 2147483648})", "[]"})
     CHECK(refusal([&] { hf_special_ids(Json::parse(ids), "g.json"); }).kind == ErrorKind::format);
 }
+
+}  // namespace cmoe::hf_test

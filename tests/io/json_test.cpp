@@ -4,7 +4,8 @@
 
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::json_test {
+
 using samples::refusal;
 
 TEST_CASE("a document is parsed as it stands") {
@@ -67,3 +68,5 @@ TEST_CASE("characters are found and broken ones told with their line") {
   CHECK(utf8_boundary("é", 1) == 0);
   CHECK(utf8_boundary("é", 2) == 2);
 }
+
+}  // namespace cmoe::json_test

@@ -6,7 +6,8 @@
 
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::llama2c_test {
+
 using samples::refusal;
 
 TEST_CASE("the three layouts hold the same model") {
@@ -71,3 +72,5 @@ TEST_CASE("a weight that is not finite is told with its tensor") {
   CHECK(refused.kind == ErrorKind::numeric);
   CHECK(refused.text.starts_with("bad.bin: tensor 'model.norm.weight': value 0 is not finite"));
 }
+
+}  // namespace cmoe::llama2c_test

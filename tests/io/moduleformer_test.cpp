@@ -3,7 +3,8 @@
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/moduleformer_weights.hpp"
 
-using namespace cmoe;
+namespace cmoe::moduleformer_test {
+
 using B = Cpu<double>;
 using Model = ModuleFormer::On<B>;
 
@@ -111,3 +112,5 @@ TEST_CASE("a published configuration is read as the released code runs it") {
   CHECK(c.information_weight + c.switch_weight + c.concentration_weight == 0);
   CHECK(c.block.mix.attention.leftover == Leftover::discard);
 }
+
+}  // namespace cmoe::moduleformer_test

@@ -9,14 +9,13 @@
 #include "cmoe/io/gguf_vocabulary.hpp"
 #include "cmoe/io/peft.hpp"
 #include "cmoe/io/t5_folder.hpp"
+#include "io/damage.hpp"
 #include "io/gguf_samples.hpp"
 
-// No damaged file of a few kilobytes may make a reader ask for much memory: the sanitizer ends the program then.
-extern "C" const char* __asan_default_options();
-extern "C" const char* __asan_default_options() { return "max_allocation_size_mb=64:allocator_may_return_null=0"; }
+namespace cmoe::mutated_models_test {
 
-using namespace cmoe;
 using B = Cpu<float>;
+using damaged::mutants;
 using Random = std::mt19937;
 
 namespace {
@@ -176,7 +175,7 @@ TEST_CASE("damaged GGUF files are read or refused by an Error, and nothing else 
     samples::GgufFile file = samples::gguf(Llama::On<B>(small(bias, norm), Rng(1)));
     if (!bias && !norm) file.tensor("rope_freqs.weight", {2}, {1, 2});
     const std::size_t header = file.build().size() - file.data.size();
-    run("gguf " + std::to_string(bias) + std::to_string(norm), file.build(), 4000, [&](std::string& f, Random& r) { damage_bytes(f, header, r); },
+    run("gguf " + std::to_string(bias) + std::to_string(norm), file.build(), mutants / 4, [&](std::string& f, Random& r) { damage_bytes(f, header, r); },
         [](const std::string& text) {
           const Gguf parsed = Gguf::parse(text, "damaged.gguf");
           (void)gguf_vocabulary(parsed);
@@ -185,13 +184,13 @@ TEST_CASE("damaged GGUF files are read or refused by an Error, and nothing else 
   }
   const samples::GgufFile gpt2 = samples::gguf(Llama::On<B>(small_gpt2(), Rng(1)));
   const std::size_t gpt2_header = gpt2.build().size() - gpt2.data.size();
-  run("gguf gpt2", gpt2.build(), 3000, [&](std::string& f, Random& r) { damage_bytes(f, gpt2_header, r); },
+  run("gguf gpt2", gpt2.build(), mutants / 8, [&](std::string& f, Random& r) { damage_bytes(f, gpt2_header, r); },
       [](const std::string& text) { use(make_llama<B>(Gguf::parse(text, "damaged.gguf"))); });
   samples::GgufFile blocks;  // quantised types, whatever their bits
   for (std::uint32_t type : {1u, 2u, 3u, 6u, 7u, 8u, 10u, 11u, 12u, 13u, 14u, 30u})
     blocks.tensor("t" + std::to_string(type), {256, 2}, type, std::string(static_cast<std::size_t>(512 / block_type(type)->numbers * block_type(type)->bytes), '\x5A'));
   const std::size_t header = blocks.build().size() - blocks.data.size();
-  run("gguf blocks", blocks.build(), 2000, [&](std::string& f, Random& r) { damage_bytes(f, header, r); }, [](const std::string& text) {
+  run("gguf blocks", blocks.build(), mutants / 8, [&](std::string& f, Random& r) { damage_bytes(f, header, r); }, [](const std::string& text) {
     const Gguf parsed = Gguf::parse(text, "damaged.gguf");
     for (const GgufTensor& tensor : parsed.tensors()) (void)tensor.values();
   });
@@ -212,11 +211,11 @@ TEST_CASE("damaged config.json, index and safetensors of a folder are read or re
     };
   };
   const std::string config = read_file(model / "config.json");
-  run("config.json", config, 3000, damage_text, read_from(model / "config.json"));
+  run("config.json", config, mutants / 2, damage_text, read_from(model / "config.json"));
   put_back(model / "config.json", config);
   const Path gpt2 = folder.path() / "gpt2";
   write_hf_llama<B>(gpt2, Llama::On<B>(small_gpt2(), Rng(1)));
-  run("config.json of gpt2", read_file(gpt2 / "config.json"), 3000, damage_text, [&](const std::string& text) {
+  run("config.json of gpt2", read_file(gpt2 / "config.json"), mutants / 4, damage_text, [&](const std::string& text) {
     put_back(gpt2 / "config.json", text);
     use(read_hf_llama<B>(gpt2));
   });
@@ -224,20 +223,20 @@ TEST_CASE("damaged config.json, index and safetensors of a folder are read or re
   T5::Config sizes;
   sizes.vocabulary = 4, sizes.width = 8, sizes.encoder_layers = sizes.decoder_layers = 1, sizes.heads = 2, sizes.head_size = 4, sizes.hidden = 12;
   write_hf_t5<B>(t5, T5::On<B>(sizes, Rng(1)));
-  run("config.json of t5", read_file(t5 / "config.json"), 3000, damage_text, [&](const std::string& text) {
+  run("config.json of t5", read_file(t5 / "config.json"), mutants / 4, damage_text, [&](const std::string& text) {
     put_back(t5 / "config.json", text);
     const auto read = read_hf_t5<B>(t5);
     Flow<B> flow;
     (void)read.decode(Ids<B>({1, 1}, {0}), read.encode(Ids<B>({1, 2}, {0, 1}), flow), flow);
   });
   const std::string tensors = read_file(model / "model.safetensors");
-  run("model.safetensors", tensors, 1500, [](std::string& f, Random& r) { damage_bytes(f, 2000, r); }, read_from(model / "model.safetensors"));
+  run("model.safetensors", tensors, mutants / 10, [](std::string& f, Random& r) { damage_bytes(f, 2000, r); }, read_from(model / "model.safetensors"));
   std::filesystem::rename(model / "model.safetensors", model / "one.safetensors");
   put_back(model / "one.safetensors", tensors);
   Json index = {{"metadata", {{"total_size", 1}}}, {"weight_map", Json::object()}};
   const SafeTensors parsed = SafeTensors::parse(tensors, "m");
   for (const StoredTensor& t : parsed.tensors()) index["weight_map"][t.name] = "one.safetensors";
-  run("index", index.dump(), 3000, damage_text, read_from(model / "model.safetensors.index.json"));
+  run("index", index.dump(), mutants / 5, damage_text, read_from(model / "model.safetensors.index.json"));
 }
 
 TEST_CASE("damaged adapters are read or refused by an Error, and nothing else happens") {
@@ -245,7 +244,8 @@ TEST_CASE("damaged adapters are read or refused by an Error, and nothing else ha
   const Llama::Config sizes = small(true, false);
   const samples::Folder folder;
   for (const auto& [type, name, mutations] :
-       {std::tuple(PeftType::lora, "lora", 1200), std::tuple(PeftType::ia3, "ia3", 500), std::tuple(PeftType::prompt_tuning, "prompt", 400)}) {
+       {std::tuple(PeftType::lora, "lora", mutants / 2), std::tuple(PeftType::ia3, "ia3", mutants * 3 / 10),
+        std::tuple(PeftType::prompt_tuning, "prompt", mutants / 5)}) {
     const Path adapter = folder.path() / name;
     write_peft_adapter(adapter, sample_adapter(type, sizes), sizes);
     for (const char* file : {"adapter_config.json", "adapter_model.safetensors"}) {
@@ -256,7 +256,7 @@ TEST_CASE("damaged adapters are read or refused by an Error, and nothing else ha
         if (text) damage_text(f, r);
         else damage_bytes(f, f.size() / 2, r);
       };
-      run(std::string(name) + " " + file, good, text ? mutations : mutations / 2, damage, [&](const std::string& damaged) {
+      run(std::string(name) + " " + file, good, text ? mutations * 2 / 3 : mutations / 3, damage, [&](const std::string& damaged) {
         put_back(path, damaged);
         const PeftAdapter read = read_peft_adapter(adapter, sizes);
         for (const auto& [module, m] : read.modules) REQUIRE(std::isfinite(read.type == PeftType::lora ? read.scale(m) : 1));
@@ -265,3 +265,5 @@ TEST_CASE("damaged adapters are read or refused by an Error, and nothing else ha
     }
   }
 }
+
+}  // namespace cmoe::mutated_models_test

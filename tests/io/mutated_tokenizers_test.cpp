@@ -7,10 +7,8 @@
 #include "io/samples.hpp"
 #include "io/tokenizer_samples.hpp"
 
-extern "C" const char* __asan_default_options();
-extern "C" const char* __asan_default_options() { return "max_allocation_size_mb=64:allocator_may_return_null=0"; }
+namespace cmoe::mutated_tokenizers_test {
 
-using namespace cmoe;
 using namespace damaged;
 
 namespace {
@@ -35,8 +33,8 @@ std::vector<Format> formats() {
   const TokenizerArrays words = samples::byte_level();
   const std::string vocabulary = samples::vocabulary(words).dump(), merges = samples::merge_lines(words);
   std::vector<Format> all;
-  all.push_back({"tokenizer.json byte level", samples::byte_level_json().dump(), as_is, read_json, {}});
-  all.push_back({"tokenizer.json unigram", samples::unigram_json().dump(), as_is, read_json, {}});
+  all.push_back({"tokenizer.json byte level", samples::byte_level_json().dump(), as_is, read_json, {}, mutants / 3});
+  all.push_back({"tokenizer.json unigram", samples::unigram_json().dump(), as_is, read_json, {}, mutants / 3});
   Json parts = samples::byte_level_json();
   parts["model"].erase("vocab");
   all.push_back({"tokenizer.json but its vocabulary",
@@ -48,15 +46,17 @@ std::vector<Format> formats() {
                    return file;
                  },
                  read_json,
-                 {}});
+                 {},
+                 mutants / 3});
   for (const char* model : {"t5", "llama"}) {
     const std::string name = std::string("tokenizer.model ") + model;
-    all.push_back({name, samples::sentencepiece_model(samples::pieces(model, false)), as_is, read_model, {}});
+    all.push_back({name, samples::sentencepiece_model(samples::pieces(model, false)), as_is, read_model, {}, mutants / 4});
     all.push_back({name + " with charsmap",
                    samples::sentencepiece_model(samples::pieces(model), true, samples::charsmap({{'A', "a"}, {'\t', " "}})),
                    as_is,
                    read_model,
-                   {}});
+                   {},
+                   mutants / 4});
   }
   const std::string map = samples::charsmap({{'A', "a"}, {'\t', " "}, {'b', ""}});
   all.push_back({"charsmap",
@@ -90,7 +90,8 @@ std::vector<Format> formats() {
                  "  {%- endif %}{% for k, v in message.items() %}{{ k[1:] ~ v[::2] }}{% endfor %}\n{%- endfor %}",
                  as_is,
                  [](const std::string& file) { ChatTemplate(file).write({{"user", "ab a \xC3\xA9"}, {"assistant", "cb"}, {"user", "aa"}}); },
-                 {}});
+                 {},
+                 mutants});
   return all;
 }
 
@@ -108,10 +109,10 @@ TEST_CASE("undamaged tokenizer files are read and used") {
 TEST_CASE("damaged tokenizer files are read or refused by an Error, and nothing else happens") {
   for (const Format& format : formats()) {
     CAPTURE(format.name);
-    const Counts counts = run(format, 2500, true);
+    const Counts counts = run(format, true);
     CHECK(counts.faults == 0);
-    CHECK(counts.read + counts.refused == 2500);
-    if (format.name != "charsmap") CHECK(counts.refused > 100);  // a charsmap's links are checked when they are followed
+    CHECK(counts.read + counts.refused == format.mutations);
+    if (format.name != "charsmap") CHECK(counts.refused > format.mutations / 25);  // a charsmap's links are checked when they are followed
   }
 }
 
@@ -127,3 +128,5 @@ TEST_CASE("a tokenizer.model cut anywhere is read or refused, and never read pas
     }
   }
 }
+
+}  // namespace cmoe::mutated_tokenizers_test

@@ -9,7 +9,7 @@
 #include "cmoe/io/tokenizer.hpp"
 #include "shared_data.hpp"
 
-using namespace cmoe;
+namespace cmoe::parity_test {
 
 TEST_CASE("every dtype of the reference writer reads exactly, and our writer gives its bytes") {
   const auto folder = shared_data("golden/safetensors");
@@ -139,3 +139,5 @@ TEST_CASE("the benchmarks' own folders are read as streams") {
     }
   }
 }
+
+}  // namespace cmoe::parity_test

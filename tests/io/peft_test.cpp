@@ -4,7 +4,8 @@
 #include "cmoe/io/peft_model.hpp"
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::peft_test {
+
 using B = Cpu<float>;
 
 namespace {
@@ -242,3 +243,5 @@ TEST_CASE("an adapter is put onto a decoder by the recipe of its kind only") {
   CHECK_THROWS_WITH_AS((adapted<DoraLlama>(adapter, backbone)), "adapter: it is one for LoraLlama", Error);
   CHECK(adapted<LoraLlama>(adapter, backbone).deep[0].mix.query.delta.scale == 2);
 }
+
+}  // namespace cmoe::peft_test

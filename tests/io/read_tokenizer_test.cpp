@@ -5,7 +5,8 @@
 #include "io/samples.hpp"
 #include "io/tokenizer_samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::read_tokenizer_test {
+
 using samples::field;
 using samples::refusal;
 
@@ -179,3 +180,5 @@ TEST_CASE("base64 is strict") {
   for (const char* bad : {"TWE", "T===", "TW=u", "TW u", "T-Fu"})
     CHECK(refusal([&] { decode_base64(bad, "t"); }).kind == ErrorKind::format);
 }
+
+}  // namespace cmoe::read_tokenizer_test

@@ -6,7 +6,8 @@
 
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::safetensors_test {
+
 using samples::container;
 using samples::refusal;
 
@@ -231,3 +232,5 @@ TEST_CASE("weights that are not finite are found when asked") {  // class 35
   CHECK(refusal([&] { file.check_finite(); }).kind == ErrorKind::numeric);
   CHECK_NOTHROW(SafeTensors::parse(samples::safetensors(), "a").check_finite());
 }
+
+}  // namespace cmoe::safetensors_test

@@ -7,7 +7,8 @@
 #include "io/samples.hpp"
 #include "io/tokenizer_samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::sentencepiece_tokenizer_test {
+
 using samples::pieces;
 using samples::refusal;
 
@@ -171,3 +172,5 @@ TEST_CASE("a damaged vocabulary is refused, and the fault is named") {
   CHECK(refusal([&] { make_tokenizer(arrays); }).text.find("needs the token 'c'") != std::string::npos);
   CHECK(refusal([&] { make_tokenizer(pieces("t5")).decode(std::vector<Id>{-1}); }).kind == ErrorKind::index);
 }
+
+}  // namespace cmoe::sentencepiece_tokenizer_test

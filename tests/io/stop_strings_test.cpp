@@ -2,7 +2,7 @@
 
 #include "cmoe/io/stop_strings.hpp"
 
-using namespace cmoe;
+namespace cmoe::stop_strings_test {
 
 namespace {
 
@@ -52,3 +52,5 @@ TEST_CASE("what may begin a stop string is withheld, and nothing else is") {
   CHECK(filter.finish() == "");
   CHECK_THROWS_WITH_AS(StopStrings({"a", ""}), "a stop string is empty", Error);
 }
+
+}  // namespace cmoe::stop_strings_test

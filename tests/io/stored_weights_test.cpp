@@ -8,7 +8,8 @@
 #include "cmoe/ops/loss.hpp"
 #include "io/gguf_samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::stored_weights_test {
+
 using samples::GgufFile;
 using samples::gguf;
 using B = Cpu<float>;
@@ -135,3 +136,5 @@ TEST_CASE("bfloat16 folders can stay as they are too, and damaged numbers are fo
     }
   }
 }
+
+}  // namespace cmoe::stored_weights_test

@@ -4,7 +4,8 @@
 
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::stream_test {
+
 using samples::refusal;
 
 namespace {
@@ -170,3 +171,5 @@ TEST_CASE("an incomplete or damaged task is refused with its path") {
   CHECK(refused({{"a.tsv", samples::table()}, {"a.txt", std::string(100, 'x')}}) == ErrorKind::format);
   CHECK(refusal([] { read_stream("/nowhere"); }).text == "/nowhere: cannot read the stream's folder: No such file or directory");
 }
+
+}  // namespace cmoe::stream_test

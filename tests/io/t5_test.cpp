@@ -4,7 +4,8 @@
 #include "cmoe/io/t5_folder.hpp"
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::t5_test {
+
 using B = Cpu<float>;
 using samples::refusal;
 
@@ -119,3 +120,5 @@ TEST_CASE("T5's keys that change the mathematics, and tensors that do not fit, a
   CHECK(bad.kind == ErrorKind::numeric);
   CHECK(has(bad.text, "shared.weight"));
 }
+
+}  // namespace cmoe::t5_test

@@ -6,7 +6,7 @@
 #include "cmoe/io/chat_template.hpp"
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::template_language_test {
 
 namespace {
 
@@ -243,3 +243,5 @@ TEST_CASE("a long conversation is written, however long it is") {
   std::vector<ChatMessage> long_one(2000, {"user", std::string(500, 'x')});
   CHECK(ChatTemplate(source).write(long_one).size() == 2000 * 507);
 }
+
+}  // namespace cmoe::template_language_test

@@ -4,14 +4,10 @@ cmoe_test(io_moduleformer unit io/moduleformer_test.cpp)
 cmoe_test(io_models unit io/hf_test.cpp io/gguf_test.cpp io/stored_weights_test.cpp io/gguf_writer_test.cpp io/peft_test.cpp io/t5_test.cpp)
 cmoe_test(io_parity parity io/parity_test.cpp)
 
-# Damaged files are read under the sanitizers whatever the build type: what they find is the point of the test.
-cmoe_test(io_mutated unit io/mutated_files_test.cpp)
-cmoe_test(io_mutated_models unit io/mutated_models_test.cpp)
-cmoe_test(io_mutated_tokenizers unit io/mutated_tokenizers_test.cpp)
-foreach(name io_mutated io_mutated_models io_mutated_tokenizers)
-  target_compile_options(test_${name} PRIVATE -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all)
-  target_link_options(test_${name} PRIVATE -fsanitize=address,undefined)
-endforeach()
+target_sources(test_damaged PRIVATE io/sanitizer_options.cpp)
+cmoe_test(io_mutated damaged io/mutated_files_test.cpp)
+cmoe_test(io_mutated_models damaged io/mutated_models_test.cpp)
+cmoe_test(io_mutated_tokenizers damaged io/mutated_tokenizers_test.cpp)
 
 cmoe_test(io_tokenizers unit io/unicode_test.cpp io/word_rules_test.cpp io/byte_level_tokenizer_test.cpp
   io/sentencepiece_tokenizer_test.cpp io/read_tokenizer_test.cpp)

@@ -3,7 +3,7 @@
 #include "cmoe/io/text_marks.hpp"
 #include "io/gguf_samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::text_marks_test {
 
 TEST_CASE("a GGUF file names up to three ids that end, and says whether texts begin with a token") {
   const auto marks = [](const samples::GgufFile& file) { return gguf_text_marks(Gguf::parse(file.build(), "m.gguf")); };
@@ -57,3 +57,5 @@ TEST_CASE("a folder's ends are those of generation_config.json, and its tokenize
   folder.write("tokenizer_config.json", R"({"add_bos_token": "yes"})");
   CHECK(samples::refusal([&] { begins(); }).kind == ErrorKind::format);
 }
+
+}  // namespace cmoe::text_marks_test

@@ -3,7 +3,7 @@
 
 #include "io/compare_tokenizer.hpp"
 
-using namespace cmoe;
+namespace cmoe::tokenizer_parity_test {
 
 namespace {
 
@@ -46,3 +46,5 @@ TEST_CASE("SentencePiece models give the reference's ids, pieces and texts") {
   }
   CHECK(count >= 2);
 }
+
+}  // namespace cmoe::tokenizer_parity_test

@@ -6,7 +6,8 @@
 
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::tokenizer_test {
+
 using samples::refusal;
 
 namespace {
@@ -144,3 +145,5 @@ TEST_CASE("a damaged vocabulary is refused") {
   renamed.replace(renamed.find("<0x2A>"), 6, "<0xZZ>");
   CHECK(refused(renamed));
 }
+
+}  // namespace cmoe::tokenizer_test

@@ -7,7 +7,7 @@
 #include "cmoe/io/compose.hpp"
 #include "cmoe/io/stream_decoder.hpp"
 
-using namespace cmoe;
+namespace cmoe::unicode_test {
 
 TEST_CASE("code points are letters, numbers, white space or other") {
   for (std::uint32_t code : {0x41u, 0x7Au, 0xAAu, 0xE9u, 0x17Fu, 0x416u, 0x627u, 0x4E00u, 0xAC00u, 0x1D400u, 0x323AFu})
@@ -81,3 +81,5 @@ TEST_CASE("however a text is cut, the stream gives it back; of any bytes it make
     if (trial % 2 == 0) CHECK(out == text);
   }
 }
+
+}  // namespace cmoe::unicode_test

@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-using namespace cmoe;
+namespace cmoe::word_rules_test {
 
 namespace {
 
@@ -75,3 +75,5 @@ TEST_CASE("joined words are the text, whatever its bytes, and names lead to rule
   CHECK(word_rule("smollm") == WordRule::smollm);
   CHECK(!word_rule("deepseek-llm"));
 }
+
+}  // namespace cmoe::word_rules_test

@@ -6,7 +6,8 @@
 #include "cmoe/models/llama.hpp"
 #include "cmoe/models/moduleformer.hpp"
 
-using namespace cmoe;
+namespace cmoe::config_test {
+
 using B = Cpu<float>;
 
 namespace {
@@ -128,3 +129,5 @@ TEST_CASE("scores at some positions alone are those of all positions, with the s
     for (std::size_t k = 0; k < a.size(); ++k) CHECK_MESSAGE(a[k] == doctest::Approx(b[k]).epsilon(1e-10), name);
   });
 }
+
+}  // namespace cmoe::config_test

@@ -10,7 +10,8 @@
 #include "cmoe/ops/index.hpp"
 #include "cmoe/pet/joined_prompts.hpp"
 
-using namespace cmoe;
+namespace cmoe::generate_test {
+
 using B = Cpu<double>;
 using T = Tensor<B>;
 
@@ -306,3 +307,5 @@ TEST_CASE("a cache that was cut goes on from there, and is not cut to more than 
   cache.cut(0);
   CHECK(cache.append(Array<B>({2, 1, 1, 2}, {1, 2, 3, 4}), Array<B>({2, 1, 1, 2}, {5, 6, 7, 8})).second.values() == std::vector<double>{5, 6, 7, 8});
 }
+
+}  // namespace cmoe::generate_test

@@ -5,7 +5,8 @@
 #include "cmoe/models/pmoe.hpp"
 #include "cmoe/pet/routed_lora.hpp"
 
-using namespace cmoe;
+namespace cmoe::merged_test {
+
 using B = Cpu<double>;
 
 namespace {
@@ -70,3 +71,5 @@ TEST_CASE("a model whose pretrained weights were left unfilled is the drawn one 
   };
   CHECK(with(Pretrained::drawn) == with(Pretrained::unfilled));
 }
+
+}  // namespace cmoe::merged_test

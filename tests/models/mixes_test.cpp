@@ -11,7 +11,8 @@
 #include "cmoe/nn/expect_module.hpp"
 #include "paper/small_streams.hpp"
 
-using namespace cmoe;
+namespace cmoe::mixes_test {
+
 using namespace small;
 using small::B, small::T;
 
@@ -137,3 +138,5 @@ TEST_CASE("DAPT's attention over SETA's sparse deltas") { check_mix<SparseDapt>(
 TEST_CASE("SETA over neurons above PMoE's shallow LoRA") { check_mix<NeuronSeta>(); }
 TEST_CASE("SETA over ranks with stick-breaking heads") { check_mix<RankSeta>(); }
 TEST_CASE("SETA under one softmax over the experts") { check_mix<FlatSeta>(); }
+
+}  // namespace cmoe::mixes_test

@@ -8,7 +8,8 @@
 #include "cmoe/nn/expect_module.hpp"
 #include "continual/small_stream.hpp"
 
-using namespace cmoe;
+namespace cmoe::t5_test {
+
 using small::B, small::T;
 
 namespace {
@@ -256,3 +257,5 @@ TEST_CASE("deltas stand on queries and values of every attention unless other ma
   const Ids<B> ids({1, 4}, {1, 2, 3, 4});
   CHECK(unfilled(ids, ranges({2})).logits.values() == backbone(ids, ranges({2})).logits.values());
 }
+
+}  // namespace cmoe::t5_test

@@ -4,7 +4,8 @@
 #include "cmoe/moe/mixture.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::routing_test {
+
 using draw::B, draw::Draw, draw::T;
 
 namespace {
@@ -131,3 +132,5 @@ TEST_CASE("a lower temperature makes a gate more certain") {
   CHECK(gate.weights(query).values()[0] > warm);
   CHECK(gate.weights(query).values()[0] == doctest::Approx(1 / (1 + std::exp(-10.0))));
 }
+
+}  // namespace cmoe::routing_test

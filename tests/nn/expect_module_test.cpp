@@ -8,7 +8,8 @@
 #include "cmoe/nn/expect_module.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::expect_module_test {
+
 using draw::B, draw::Draw, draw::T;
 
 namespace {
@@ -155,3 +156,5 @@ TEST_CASE("whole models are modules: Llama, PMoE with two tasks, ModuleFormer wi
       },
       [](const auto& m) { return m(ids, {}).logits; });
 }
+
+}  // namespace cmoe::expect_module_test

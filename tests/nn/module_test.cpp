@@ -4,7 +4,8 @@
 #include "cmoe/nn/linear.hpp"
 #include "cmoe/nn/rotary.hpp"
 
-using namespace cmoe;
+namespace cmoe::module_test {
+
 using B = Cpu<double>;
 using T = Tensor<B>;
 
@@ -154,3 +155,5 @@ TEST_CASE("rotary scaling leaves fast pairs alone, divides slow ones, and goes o
                        "rotary: 2 divisors for heads of size 8", Error);
   CHECK_THROWS_AS(RotaryTable<B>(64, 8, 100, {.kind = RotaryScaling::Kind::linear, .factor = 0}), Error);
 }
+
+}  // namespace cmoe::module_test

@@ -3,9 +3,7 @@
 #include "cmoe/ops/matmul.hpp"
 #include "gradient_table.hpp"
 
-using namespace cmoe;
-
-namespace table {
+namespace cmoe::table {
 
 namespace {
 
@@ -84,4 +82,4 @@ std::vector<Line> elementwise_lines() {
   return lines;
 }
 
-}  // namespace table
+}  // namespace cmoe::table

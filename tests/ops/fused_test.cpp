@@ -12,7 +12,8 @@
 #include "cmoe/pet/lora.hpp"
 #include "draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::fused_test {
+
 using draw::B, draw::Draw, draw::T, draw::IdArray;
 
 namespace {
@@ -306,3 +307,5 @@ TEST_CASE("top-k gives the largest first and prefers the lower column among equa
   CHECK(largest.values.values() == std::vector<double>{3, 3, 2, 0, 0, 0});
   CHECK(argmax(x).values() == std::vector<Id>{1, 0});
 }
+
+}  // namespace cmoe::fused_test

@@ -6,7 +6,7 @@
 
 #include "draw.hpp"
 
-namespace table {
+namespace cmoe::table {
 
 using draw::B, draw::Draw, draw::T, draw::IdArray;
 
@@ -26,4 +26,4 @@ std::vector<Line> elementwise_lines();
 std::vector<Line> structured_lines();
 std::vector<Line> routed_lines();
 
-}  // namespace table
+}  // namespace cmoe::table

@@ -8,7 +8,8 @@
 #include "cmoe/autograd/gradcheck.hpp"
 #include "gradient_table.hpp"
 
-using namespace cmoe;
+namespace cmoe::gradient_table_test {
+
 using namespace table;
 
 namespace {
@@ -134,3 +135,5 @@ TEST_CASE("a gradient that never arrives and one that is not a number are caught
   };
   CHECK(gradcheck(broken, one).worst == std::numeric_limits<double>::infinity());
 }
+
+}  // namespace cmoe::gradient_table_test

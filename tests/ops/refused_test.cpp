@@ -9,7 +9,8 @@
 #include "cmoe/pet/lora.hpp"
 #include "draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::refused_test {
+
 using draw::B, draw::T, draw::IdArray;
 
 namespace {
@@ -203,3 +204,5 @@ TEST_CASE("rotary tables refuse odd heads, bases that are not positive and posit
           rotary(T({1, 2, 1, 4}, 1.0), turns, RotaryLayout::halves, 3);
         }) == "rotary: position 4 is beyond the context of 4 tokens");
 }
+
+}  // namespace cmoe::refused_test

@@ -6,9 +6,7 @@
 #include "cmoe/regularizer/balance.hpp"
 #include "gradient_table.hpp"
 
-using namespace cmoe;
-
-namespace table {
+namespace cmoe::table {
 
 namespace {
 
@@ -169,4 +167,4 @@ std::vector<Line> routed_lines() {
   return lines;
 }
 
-}  // namespace table
+}  // namespace cmoe::table

@@ -7,9 +7,7 @@
 #include "cmoe/ops/softmax.hpp"
 #include "gradient_table.hpp"
 
-using namespace cmoe;
-
-namespace table {
+namespace cmoe::table {
 
 namespace {
 
@@ -203,4 +201,4 @@ std::vector<Line> structured_lines() {
   return lines;
 }
 
-}  // namespace table
+}  // namespace cmoe::table

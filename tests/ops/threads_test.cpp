@@ -10,7 +10,8 @@
 #include "cmoe/ops/softmax.hpp"
 #include "draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::threads_test {
+
 using B = Cpu<float>;
 using T = Tensor<B>;
 
@@ -74,3 +75,5 @@ TEST_CASE("dropout keeps the share it should, scales it, and repeats for the sam
   CHECK(dropout(x, 0.3, 8).values() != kept);
   CHECK(dropout(x, 0, 7).data() == x.data());
 }
+
+}  // namespace cmoe::threads_test

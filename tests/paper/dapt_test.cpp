@@ -7,7 +7,8 @@
 #include "cmoe/continual/sequential.hpp"
 #include "small_streams.hpp"
 
-using namespace cmoe;
+namespace cmoe::dapt_test {
+
 using namespace small;
 using small::B, small::T;
 
@@ -267,3 +268,5 @@ TEST_CASE("prompts as what is attended over: an old prompt is never changed, and
   const T mixed = longer.model().prefix.prompts(flow, b.ids.shape()[0]);
   CHECK(slice_rows(mixed, 0, 1).values() == longer.model().prefix.blocks[0].rows.values());
 }
+
+}  // namespace cmoe::dapt_test

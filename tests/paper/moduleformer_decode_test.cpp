@@ -6,7 +6,8 @@
 #include "cmoe/nn/expect_module.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::moduleformer_decode_test {
+
 using draw::B, draw::Draw, draw::T;
 using Kind = StickBreaking::On<B>;
 using Attend = MixtureOfAttention<StickBreaking, TopK>::On<B>;
@@ -174,3 +175,5 @@ TEST_CASE("the weights that are shown are those that attention uses, padding inc
           CHECK(out.data()[((n * 6 + i) * 4 + h) * 3 + c] == doctest::Approx(sum).epsilon(1e-12));
         }
 }
+
+}  // namespace cmoe::moduleformer_decode_test

@@ -7,7 +7,8 @@
 #include "cmoe/regularizer/router_anchor.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::moduleformer_growth_test {
+
 using draw::B, draw::Draw, draw::T;
 using Feed = MixtureOfExperts<TopK>::On<B>;
 using Attend = MixtureOfAttention<StickBreaking, TopK>::On<B>;
@@ -271,3 +272,5 @@ TEST_CASE("the gate of insertions reads the prompt before the boundary, and gene
     all.push_back(id);
   }
 }
+
+}  // namespace cmoe::moduleformer_growth_test

@@ -5,7 +5,8 @@
 #include "cmoe/models/moduleformer.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::moduleformer_mixture_test {
+
 using draw::B, draw::Draw, draw::T;
 using Feed = MixtureOfExperts<TopK>::On<B>;
 using Attend = MixtureOfAttention<StickBreaking, TopK>::On<B>;
@@ -236,3 +237,5 @@ TEST_CASE("padding does not count in the model's auxiliary loss unless asked for
   CHECK(auxiliary(false, 0, 0) == doctest::Approx(auxiliary(false, 7, 0)).epsilon(1e-14));
   CHECK(auxiliary(true, 0, 0) != doctest::Approx(auxiliary(true, 7, 0)).epsilon(1e-6));
 }
+
+}  // namespace cmoe::moduleformer_mixture_test

@@ -8,7 +8,8 @@
 #include "cmoe/nn/expect_module.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::moduleformer_router_test {
+
 using draw::B, draw::Draw, draw::T;
 using RouterOn = TopK::On<B>;
 using Feed = MixtureOfExperts<TopK>::On<B>;
@@ -188,3 +189,5 @@ TEST_CASE("routers that cannot be are refused") {
   refused({.experts = 2, .chosen = 1, .gating_size = 4});
   refused({.experts = 4, .chosen = 2, .sampled = 3});
 }
+
+}  // namespace cmoe::moduleformer_router_test

@@ -7,7 +7,8 @@
 #include "cmoe/regularizer/balance.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::moduleformer_test {
+
 using draw::B, draw::Draw, draw::T;
 
 namespace {
@@ -230,3 +231,5 @@ TEST_CASE("14. the z term is a tenth of the mean squared log-sum") {
   const double log2 = std::log(2.0), expected = 0.1 * (log2 * log2 + (1 + log2) * (1 + log2)) / 2;
   CHECK(switch_loss(routing_of(z, 2)).item() - switch_loss(routing_of(z, 2), 0).item() == doctest::Approx(expected));
 }
+
+}  // namespace cmoe::moduleformer_test

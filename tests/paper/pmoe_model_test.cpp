@@ -4,7 +4,8 @@
 
 #include "small_pmoe.hpp"
 
-using namespace cmoe;
+namespace cmoe::pmoe_model_test {
+
 using namespace small;
 
 TEST_CASE("1. a fresh model's logits are the frozen backbone's, to the bit") {
@@ -220,3 +221,5 @@ TEST_CASE("14. with every layer deep the gate reads the embeddings") {
   CHECK(gates(model, b).values() == expected.values());
   CHECK(difference(logits(model, b), logits(model, b, expected)) == 0);
 }
+
+}  // namespace cmoe::pmoe_model_test

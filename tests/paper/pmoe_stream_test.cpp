@@ -7,7 +7,8 @@
 #include "cmoe/continual/stream_run.hpp"
 #include "cmoe/cpu/cpu.hpp"
 
-using namespace cmoe;
+namespace cmoe::pmoe_stream_test {
+
 using B = Cpu<float>;
 
 namespace {
@@ -94,3 +95,5 @@ TEST_CASE(
   CHECK(oracle(first) > oracle(plastic) + 20);
   CHECK(state.routing_accuracy.value() > 90);
 }
+
+}  // namespace cmoe::pmoe_stream_test

@@ -4,7 +4,8 @@
 #include "cmoe/continual/pmoe_learner.hpp"
 #include "small_pmoe.hpp"
 
-using namespace cmoe;
+namespace cmoe::pmoe_task_test {
+
 using namespace small;
 
 namespace {
@@ -129,3 +130,5 @@ TEST_CASE("the router is trained on the batch and as many tasks' remembered prom
   CHECK(terms[1].first == "router");
   CHECK(terms[1].second > 0);
 }
+
+}  // namespace cmoe::pmoe_task_test

@@ -4,7 +4,8 @@
 #include "cmoe/continual/seta_learner.hpp"
 #include "small_streams.hpp"
 
-using namespace cmoe;
+namespace cmoe::seta_stream_test {
+
 using namespace small;
 using small::B, small::T;
 
@@ -197,3 +198,5 @@ TEST_CASE("all carriers learn: sparse entries, neurons and rank-one units") {
   CHECK(falls(Adapted<Shallow<NoDelta>, Deep<LatticeDelta<RowUnits>>, Gate<PromptMean, TaskLattice<LeastSquares>>>{}) > 0.3);
   CHECK(falls(Adapted<Shallow<NoDelta>, Deep<LatticeDelta<RankOneUnits>>, Gate<PromptMean, TaskLattice<LeastSquares>>>{}) > 0.3);
 }
+
+}  // namespace cmoe::seta_stream_test

@@ -10,7 +10,8 @@
 #include "cmoe/regularizer/route.hpp"
 #include "small_streams.hpp"
 
-using namespace cmoe;
+namespace cmoe::seta_test {
+
 using namespace small;
 using small::B, small::T;
 
@@ -296,3 +297,5 @@ TEST_CASE("sequences with different activations get what each would get alone, a
   };
   CHECK(gradcheck<B>(f, {gates, x}).worst < 1e-6);
 }
+
+}  // namespace cmoe::seta_test

@@ -2,7 +2,8 @@
 #include "cmoe/train/schedule.hpp"
 #include "golden.hpp"
 
-using namespace cmoe;
+namespace cmoe::adamw_test {
+
 using B = Cpu<double>;
 
 TEST_CASE("AdamW with clipping and a cosine schedule walks torch's path") {
@@ -50,3 +51,5 @@ TEST_CASE("the linear schedule is the one of transformers") {
   for (std::size_t step = 0; step < expected.size(); ++step)
     CHECK(schedule(static_cast<Index>(step), 20) == doctest::Approx(expected[step]).epsilon(1e-14));
 }
+
+}  // namespace cmoe::adamw_test

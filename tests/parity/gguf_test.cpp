@@ -2,7 +2,7 @@
 #include "cmoe/io/gguf.hpp"
 #include "golden.hpp"
 
-using namespace cmoe;
+namespace cmoe::gguf_test {
 
 TEST_CASE("every GGUF type gives exactly gguf-py's numbers") {
   const auto folder = shared_data("golden/gguf");
@@ -23,3 +23,5 @@ TEST_CASE("every GGUF type gives exactly gguf-py's numbers") {
   CHECK(file.optional<std::uint64_t>("test.big") == 1152921504606846977u);
   CHECK(file.optional<int>("test.neg") == -7);
 }
+
+}  // namespace cmoe::gguf_test

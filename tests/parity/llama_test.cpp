@@ -6,7 +6,7 @@
 
 #include "cmoe/ops/loss.hpp"
 
-using namespace cmoe;
+namespace cmoe::llama_test {
 
 namespace {
 
@@ -75,3 +75,5 @@ TEST_CASE("llama, qwen2, qwen3 and gpt2 give the logits, loss, gradients and gre
 TEST_CASE("llama, qwen2, qwen3 and gpt2 give the logits, loss, gradients and greedy continuation of transformers in float") {
   for (const char* family : {"llama", "llama_tied", "llama3_rope", "qwen2", "qwen3", "gpt2"}) compare<Cpu<float>>(family, 1e-4, 1e-3);
 }
+
+}  // namespace cmoe::llama_test

@@ -10,7 +10,7 @@
 #include "cmoe/regularizer/route.hpp"
 #include "golden.hpp"
 
-using namespace cmoe;
+namespace cmoe::methods_test {
 
 namespace {
 
@@ -287,3 +287,5 @@ TEST_CASE("SETA's sensitivity masks are the reference's") {
           json.at("indices").get<std::vector<Index>>());
   }
 }
+
+}  // namespace cmoe::methods_test

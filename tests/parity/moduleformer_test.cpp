@@ -2,7 +2,7 @@
 #include "cmoe/ops/loss.hpp"
 #include "golden.hpp"
 
-using namespace cmoe;
+namespace cmoe::moduleformer_test {
 
 namespace {
 
@@ -119,3 +119,5 @@ TEST_CASE("ModuleFormer gives the reference's hidden states, attention weights, 
 TEST_CASE("ModuleFormer gives the reference's hidden states, attention weights, logits, losses and gradients in float") {
   compare_all<Cpu<float>>(1e-4, 1e-3);
 }
+
+}  // namespace cmoe::moduleformer_test

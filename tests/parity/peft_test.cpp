@@ -4,7 +4,7 @@
 #include "golden.hpp"
 #include "io/samples.hpp"
 
-using namespace cmoe;
+namespace cmoe::peft_test {
 
 namespace {
 
@@ -106,3 +106,5 @@ TEST_CASE("LoRA, rank-stabilised LoRA, DoRA, IA3 and prompts of PEFT give its lo
 TEST_CASE("LoRA, rank-stabilised LoRA, DoRA, IA3 and prompts of PEFT give its logits, loss and gradients, and go out as they came, in float") {
   compare_all<Cpu<float>>(1e-4, 1e-3);
 }
+
+}  // namespace cmoe::peft_test

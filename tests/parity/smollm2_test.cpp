@@ -7,7 +7,8 @@
 #include "golden.hpp"
 #include "io/compare_tokenizer.hpp"
 
-using namespace cmoe;
+namespace cmoe::smollm2_test {
+
 using B = Cpu<float>;
 
 TEST_CASE("SmolLM2 out of its GGUF file gives transformers' logits, choices, text and likelihood") {
@@ -60,3 +61,5 @@ TEST_CASE("the chat template inside SmolLM2's GGUF file writes what transformers
   for (const Json& one : chat["messages"]) messages.push_back({required<std::string>(one, "role", "message"), required<std::string>(one, "content", "message")});
   CHECK(gguf_chat_template(Gguf::open(*model))->write(messages) == required<std::string>(chat, "text", "chat"));
 }
+
+}  // namespace cmoe::smollm2_test

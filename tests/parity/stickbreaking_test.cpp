@@ -2,7 +2,7 @@
 #include "cmoe/ops/layout.hpp"
 #include "golden.hpp"
 
-using namespace cmoe;
+namespace cmoe::stickbreaking_test {
 
 namespace {
 
@@ -68,3 +68,5 @@ TEST_CASE("the weights that stick-breaking attention never stores are the refere
   compare_weights<Cpu<double>>("attend_current.safetensors", true, 1e-10);
   compare_weights<Cpu<double>>("strictly_past.safetensors", false, 1e-10);
 }
+
+}  // namespace cmoe::stickbreaking_test

@@ -6,7 +6,7 @@
 #include "cmoe/ops/index.hpp"
 #include "cmoe/ops/loss.hpp"
 
-using namespace cmoe;
+namespace cmoe::stories_test {
 
 namespace {
 
@@ -59,3 +59,5 @@ TEST_CASE("a real pretrained model gives llama2.c's logits, likelihoods and text
 }
 
 TEST_CASE("the model with 8-bit weights is close to the original") { compare<Cpu<float>>("stories260K_q80.bin", 0, true); }
+
+}  // namespace cmoe::stories_test

@@ -3,7 +3,7 @@
 #include "cmoe/ops/loss.hpp"
 #include "golden.hpp"
 
-using namespace cmoe;
+namespace cmoe::t5_test {
 
 namespace {
 
@@ -108,3 +108,5 @@ TEST_CASE("T5 1.0 and 1.1 give the states, logits, loss, gradients and greedy co
 TEST_CASE("T5 1.0 and 1.1 give the states, logits, loss, gradients and greedy continuation of transformers in float") {
   for (const char* family : {"t5_v1_0", "t5_v1_1"}) compare<Cpu<float>>(family, 1e-4, 1e-3);
 }
+
+}  // namespace cmoe::t5_test

@@ -4,7 +4,8 @@
 #include "cmoe/pet/lora.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::lora_test {
+
 using draw::B, draw::Draw, draw::T;
 
 namespace {
@@ -103,3 +104,5 @@ TEST_CASE("only the maps that are asked for get deltas, and frozen weights stay 
   CHECK(names[0] == "layers.0.mix.query.delta.block.a");
   CHECK(names.back() == "layers.1.feed.down.delta.block.b");
 }
+
+}  // namespace cmoe::lora_test

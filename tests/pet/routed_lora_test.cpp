@@ -5,7 +5,8 @@
 #include "continual/small_stream.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::routed_lora_test {
+
 using draw::B, draw::Draw, draw::T;
 
 namespace {
@@ -122,3 +123,5 @@ TEST_CASE("four experts of rank 1 fit more than one, and the balance term keeps 
   CHECK(loss[1] < loss[0]);
   CHECK(imbalance(even, data[0]) < 0.5 * imbalance(loose, data[0]));
 }
+
+}  // namespace cmoe::routed_lora_test

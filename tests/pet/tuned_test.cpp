@@ -5,7 +5,8 @@
 #include "cmoe/nn/expect_module.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::tuned_test {
+
 using draw::B, draw::Draw, draw::T;
 
 namespace {
@@ -140,3 +141,5 @@ TEST_CASE("DoRA and IA3 are matrices: a merged decoder gives what the tuned one 
   CHECK(same(tuned<DoraLlama>({})) < 1e-11);
   CHECK(same(tuned<Ia3Llama>(ia3)) < 1e-12);
 }
+
+}  // namespace cmoe::tuned_test

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <limits>
 
+namespace cmoe::random_test {
+
 using cmoe::Index;
 using cmoe::Rng;
 
@@ -107,3 +109,5 @@ TEST_CASE("a shuffle is a permutation and every place is equally likely") {
   }
   for (int count : counts) CHECK(std::abs(count - 2000) < 200);
 }
+
+}  // namespace cmoe::random_test

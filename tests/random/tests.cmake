@@ -1,1 +1,1 @@
-cmoe_test(random unit ${CMAKE_CURRENT_LIST_DIR}/random_test.cpp)
+cmoe_test(random unit random/random_test.cpp)

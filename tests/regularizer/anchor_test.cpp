@@ -5,7 +5,8 @@
 #include "cmoe/regularizer/anchor.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::anchor_test {
+
 using draw::B, draw::Draw, draw::T;
 
 namespace {
@@ -131,3 +132,5 @@ TEST_CASE("parameters that only one anchor knows keep what is known of them, and
 TEST_CASE("an anchor without any known parameter has no loss") {
   CHECK_FALSE(static_cast<bool>(Anchor<B>{}.loss(Two{})));
 }
+
+}  // namespace cmoe::anchor_test

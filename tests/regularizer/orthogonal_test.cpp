@@ -4,7 +4,8 @@
 #include "cmoe/regularizer/orthogonal.hpp"
 #include "ops/draw.hpp"
 
-using namespace cmoe;
+namespace cmoe::orthogonal_test {
+
 using draw::B, draw::Draw, draw::T;
 
 TEST_CASE("the overlap of worked columns, in both norms") {
@@ -60,3 +61,5 @@ TEST_CASE("orthonormal rows have no penalty, equal ones have the mean of their o
 TEST_CASE("columns of other lengths are refused") {
   CHECK_THROWS_WITH_AS(overlap(T({3, 1}), T({2, 1}), OverlapNorm::frobenius), "column products: (3,1)ᵀ · (2,1)", Error);
 }
+
+}  // namespace cmoe::orthogonal_test

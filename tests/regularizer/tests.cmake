@@ -1,1 +1,1 @@
-cmoe_test(regularizer unit ${CMAKE_CURRENT_LIST_DIR}/anchor_test.cpp ${CMAKE_CURRENT_LIST_DIR}/orthogonal_test.cpp)
+cmoe_test(regularizer unit regularizer/anchor_test.cpp regularizer/orthogonal_test.cpp)

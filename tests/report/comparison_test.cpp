@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace cmoe::comparison_test {
+
 using cmoe::ComparisonReport;
 using cmoe::Index;
 
@@ -63,3 +65,5 @@ TEST_CASE("a comparison escapes every name and reaches for nothing") {
   CHECK(page.find("href=\"http") == std::string::npos);
   CHECK(cmoe::html(ComparisonReport{}).ends_with("</main></body></html>\n"));
 }
+
+}  // namespace cmoe::comparison_test

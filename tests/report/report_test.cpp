@@ -9,6 +9,8 @@
 
 #include "cmoe/core/random.hpp"
 
+namespace cmoe::report_test {
+
 using cmoe::Index;
 using cmoe::MethodReport;
 using cmoe::Report;
@@ -178,3 +180,5 @@ TEST_CASE("an axis ends at round numbers") {
   CHECK(cmoe::svg::round_axis(0, 100).ticks[1].second == "20");
   CHECK(cmoe::svg::round_axis(3, 3).high > 3);
 }
+
+}  // namespace cmoe::report_test

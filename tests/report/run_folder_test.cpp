@@ -5,6 +5,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+namespace cmoe::run_folder_test {
+
 namespace {
 const double not_a_number = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
 }
@@ -50,3 +52,5 @@ TEST_CASE("numbers come back as the same double, strings as the same text") {
   every += "\xC3\xA9";
   CHECK(nlohmann::json::parse(cmoe::json::string(every)).get<std::string>() == every);
 }
+
+}  // namespace cmoe::run_folder_test

@@ -1,1 +1,1 @@
-cmoe_test(report unit ${CMAKE_CURRENT_LIST_DIR}/report_test.cpp ${CMAKE_CURRENT_LIST_DIR}/run_folder_test.cpp ${CMAKE_CURRENT_LIST_DIR}/comparison_test.cpp)
+cmoe_test(report unit report/report_test.cpp report/run_folder_test.cpp report/comparison_test.cpp)

@@ -5,6 +5,8 @@
 
 #include "structure/source_tree.hpp"
 
+namespace cmoe::documents_test {
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -97,3 +99,5 @@ TEST_CASE("what the examples are expected to print ends as their first comment s
     CHECK_MESSAGE(printed.back().starts_with(promise), file.path);
   }
 }
+
+}  // namespace cmoe::documents_test

@@ -8,6 +8,8 @@
 #include "cmoe/version.hpp"
 #include "structure/source_tree.hpp"
 
+namespace cmoe::layers_test {
+
 namespace {
 
 const std::vector<std::string> layers = {"core", "cpu", "cuda", "autograd", "ops", "nn", "attention", "pet", "moe", "regularizer",
@@ -127,3 +129,5 @@ TEST_CASE("the version in the headers is the build's") {
   const std::string number = std::to_string(CMOE_VERSION / 10000) + '.' + std::to_string(CMOE_VERSION / 100 % 100) + '.' + std::to_string(CMOE_VERSION % 100);
   CHECK(number == CMOE_BUILD_VERSION);
 }
+
+}  // namespace cmoe::layers_test

@@ -1,6 +1,6 @@
 # The house is built as drawn: layers, sizes, third parties, versions, paths in the docs; and every header compiles alone.
-cmoe_test(structure unit ${CMAKE_CURRENT_LIST_DIR}/layers_test.cpp ${CMAKE_CURRENT_LIST_DIR}/documents_test.cpp)
-target_compile_definitions(test_structure PRIVATE CMOE_BUILD_VERSION="${PROJECT_VERSION}")
+cmoe_test(structure unit structure/layers_test.cpp structure/documents_test.cpp)
+target_compile_definitions(test_unit PRIVATE CMOE_BUILD_VERSION="${PROJECT_VERSION}")
 
 # One unit a header, with the header as its first line. Not part of the default build: the test builds it.
 set(cmoe_alone)
@@ -14,5 +14,6 @@ endforeach()
 add_library(cmoe_headers_alone OBJECT EXCLUDE_FROM_ALL ${cmoe_alone})
 target_link_libraries(cmoe_headers_alone PRIVATE cmoe cmoe_io cmoe_warnings)
 target_compile_options(cmoe_headers_alone PRIVATE -O0)
+set_target_properties(cmoe_headers_alone PROPERTIES UNITY_BUILD OFF)
 add_test(NAME headers_compile_alone COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target cmoe_headers_alone --parallel 2)
 set_tests_properties(headers_compile_alone PROPERTIES LABELS slow PROCESSORS 2)

@@ -5,7 +5,8 @@
 #include "cmoe/ops/reduce.hpp"
 #include "cmoe/train/step.hpp"
 
-using namespace cmoe;
+namespace cmoe::adamw_test {
+
 using B = Cpu<double>;
 using T = Tensor<B>;
 
@@ -199,3 +200,5 @@ TEST_CASE("a step that failed leaves no gradient behind for the next one") {
   step(other, fresh, 2);
   CHECK(map.weight.values() == fresh.weight.values());
 }
+
+}  // namespace cmoe::adamw_test

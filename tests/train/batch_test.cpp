@@ -6,7 +6,8 @@
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/train/batch.hpp"
 
-using namespace cmoe;
+namespace cmoe::batch_test {
+
 using B = Cpu<float>;
 using Values = std::vector<Id>;
 
@@ -103,3 +104,5 @@ TEST_CASE("batches by length have little padding, lose no item, and depend on th
   Shuffled plain(20, Rng(9)), by_length(equal, 4, Rng(9));
   for (Index i = 0; i < 40; ++i) CHECK(plain(i) == by_length(i));
 }
+
+}  // namespace cmoe::batch_test

@@ -1,6 +1,9 @@
 // Tensors: an array that may want a gradient, and the slot where the gradient is collected.
 #pragma once
 
+#include <functional>
+#include <memory>
+
 #include "cmoe/core/array.hpp"
 #include "cmoe/core/product.hpp"
 
@@ -81,6 +84,22 @@ class SlotRef {
 
 }  // namespace detail
 
+// What an operation keeps of an input for its way back: the values, or the recipe where computing them again costs less than keeping
+// them (Tensor::recompute).
+template <class B>
+class Kept {
+ public:
+  using Recipe = std::shared_ptr<const std::function<Array<B>()>>;
+
+  Kept() = default;
+  Kept(const Array<B>& value, const Recipe& recipe) : value_(recipe ? Array<B>() : value), recipe_(recipe) {}
+  Array<B> operator()() const { return recipe_ ? (*recipe_)() : value_; }
+
+ private:
+  Array<B> value_;
+  Recipe recipe_;
+};
+
 // A value on backend B (a device and a scalar type). Copies share the value and the gradient.
 template <class B>
 class Tensor {
@@ -127,6 +146,15 @@ class Tensor {
     if (slot_) slot_->grad = {};
   }
 
+  // What a step keeps of this tensor. Operations whose result is cheap (a normalisation, an activation) give the recipe for it, which
+  // must compute the same bits from arrays that are kept anyway; only products keep by recipe, as their inputs are most of what a
+  // training step holds.
+  Kept<B> kept() const { return {value_, recipe_}; }
+  template <class F>
+  void recompute(F&& recipe) {
+    if (slot_) recipe_ = std::make_shared<const std::function<Array<B>()>>(std::forward<F>(recipe));
+  }
+
   // The same value, unconnected: no gradient flows through it.
   Tensor detach() const { return Tensor(value_); }
 
@@ -136,6 +164,7 @@ class Tensor {
 
   Array<B> value_;
   detail::SlotRef<B> slot_;
+  typename Kept<B>::Recipe recipe_;
 };
 
 }  // namespace cmoe

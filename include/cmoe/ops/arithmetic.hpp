@@ -118,7 +118,17 @@ template <class B> Tensor<B> operator*(const Tensor<B>& a, const Tensor<B>& b) {
 template <class B> Tensor<B> operator/(const Tensor<B>& a, const Tensor<B>& b) { return zip<fn::Divide>("/", a, b); }
 
 // silu(gate) · up, the gate of a SwiGLU                                  arXiv 2002.05202
-template <class B> Tensor<B> swiglu(const Tensor<B>& gate, const Tensor<B>& up) { return zip<fn::SwiGlu>("swiglu", gate, up); }
+template <class B>
+Tensor<B> swiglu(const Tensor<B>& gate, const Tensor<B>& up) {
+  Tensor<B> y = zip<fn::SwiGlu>("swiglu", gate, up);
+  if (gate.shape() == up.shape() && y.wants_gradient())
+    y.recompute([a = gate.value(), b = up.value()] {
+      Array<B> again(a.shape());
+      B::template zip<fn::SwiGlu>(a.size(), a.data(), b.data(), again.data());
+      return again;
+    });
+  return y;
+}
 
 template <class B> using ScalarOf = std::type_identity_t<typename B::Scalar>;
 template <class B> Tensor<B> operator*(const Tensor<B>& x, ScalarOf<B> s) { return affine(x, s, 0); }

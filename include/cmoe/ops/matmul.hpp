@@ -9,6 +9,14 @@
 
 namespace cmoe {
 
+namespace detail {
+// What a product of x and w keeps: each operand only if the other wants a gradient.
+template <class B>
+std::pair<Kept<B>, Array<B>> operands(const Tensor<B>& x, const Tensor<B>& w) {
+  return {w.wants_gradient() ? x.kept() : Kept<B>(), x.wants_gradient() ? w.value() : Array<B>()};
+}
+}  // namespace detail
+
 // y = x w                        x (...,K), w (K,N) -> y (...,N)
 // gradient: dx = dy wᵀ, dw = xᵀ dy;  cost: 2·rows·K·N multiply-adds in each of the three
 // throws Error if the inner sizes differ
@@ -20,9 +28,10 @@ Tensor<B> matmul(const Tensor<B>& x, const Tensor<B>& w) {
   const Index m = x.shape().rows(), k = w.shape()[0], n = w.shape()[1];
   Array<B> y(x.shape().with(-1, n));
   B::gemm(Form::nn, m, n, k, Real(1), x.data(), k, w.data(), n, false, y.data(), n);
-  return Tape<B>::record(std::move(y), {&x, &w}, [=, x = x.value(), w = w.value(), dx = x.slot(), dw = w.slot()](const Array<B>& dy) {
-    if (dx) dx.add_product(Form::nt, m, k, n, dy, w, x.shape());
-    if (dw) dw.add_product(Form::tn, k, n, m, x, dy, w.shape());
+  return Tape<B>::record(std::move(y), {&x, &w}, [=, kept = detail::operands(x, w), xs = x.shape(), ws = w.shape(), dx = x.slot(),
+                                                  dw = w.slot()](const Array<B>& dy) {
+    if (dx) dx.add_product(Form::nt, m, k, n, dy, kept.second, xs);
+    if (dw) dw.add_product(Form::tn, k, n, m, kept.first(), dy, ws);
   });
 }
 
@@ -35,9 +44,10 @@ Tensor<B> matmul_transposed(const Tensor<B>& x, const Tensor<B>& w) {
   const Index m = x.shape().rows(), k = w.shape()[1], n = w.shape()[0];
   Array<B> y(x.shape().with(-1, n));
   B::gemm(Form::nt, m, n, k, Real(1), x.data(), k, w.data(), k, false, y.data(), n);
-  return Tape<B>::record(std::move(y), {&x, &w}, [=, x = x.value(), w = w.value(), dx = x.slot(), dw = w.slot()](const Array<B>& dy) {
-    if (dx) dx.add_product(Form::nn, m, k, n, dy, w, x.shape());
-    if (dw) dw.add_product(Form::tn, n, k, m, dy, x, w.shape());
+  return Tape<B>::record(std::move(y), {&x, &w}, [=, kept = detail::operands(x, w), xs = x.shape(), ws = w.shape(), dx = x.slot(),
+                                                  dw = w.slot()](const Array<B>& dy) {
+    if (dx) dx.add_product(Form::nn, m, k, n, dy, kept.second, xs);
+    if (dw) dw.add_product(Form::tn, n, k, m, dy, kept.first(), ws);
   });
 }
 

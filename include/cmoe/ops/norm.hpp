@@ -13,9 +13,13 @@ Tensor<B> layer_norm(const Tensor<B>& x, const Tensor<B>& gain, const Tensor<B>&
   const Index rows = x.shape().rows(), cols = x.shape().cols();
   check(gain.shape() == Shape{cols} && bias.shape() == Shape{cols}, "layer_norm: gain ", gain.shape(), " and bias ", bias.shape(), " for ",
         x.shape());
-  Array<B> y(x.shape()), mean({rows}), scale({rows});
-  B::layer_norm(rows, cols, static_cast<Real>(epsilon), x.data(), gain.data(), bias.data(), y.data(), mean.data(), scale.data());
-  return Tape<B>::record(std::move(y), {&x, &gain, &bias},
+  Array<B> mean({rows}), scale({rows});
+  const auto compute = [=, x = x.value(), gain = gain.value(), bias = bias.value()] {
+    Array<B> y(x.shape()), m = mean, s = scale;
+    B::layer_norm(rows, cols, static_cast<Real>(epsilon), x.data(), gain.data(), bias.data(), y.data(), m.data(), s.data());
+    return y;
+  };
+  Tensor<B> y = Tape<B>::record(compute(), {&x, &gain, &bias},
                          [=, x = x.value(), gain = gain.value(), dx = x.slot(), dgain = gain.slot(), dbias = bias.slot()](const Array<B>& dy) {
     Array<B> gx(x.shape()), gg, gb;
     if (dgain || dbias) gg = Array<B>({cols}), gb = Array<B>({cols});
@@ -24,6 +28,8 @@ Tensor<B> layer_norm(const Tensor<B>& x, const Tensor<B>& gain, const Tensor<B>&
     dgain.add(std::move(gg));
     dbias.add(std::move(gb));
   });
+  y.recompute(compute);
+  return y;
 }
 
 namespace detail {
@@ -33,10 +39,14 @@ Tensor<B> rms_norm(const Tensor<B>& x, const Tensor<B>* gain, double epsilon) {
   using Real = typename B::Scalar;
   const Index rows = x.shape().rows(), cols = x.shape().cols();
   check(!gain || gain->shape() == Shape{cols}, "rms_norm: gain ", gain ? gain->shape() : Shape{}, " for ", x.shape());
-  Array<B> y(x.shape()), scale({rows});
-  B::rms_norm(rows, cols, static_cast<Real>(epsilon), x.data(), gain ? gain->data() : nullptr, y.data(), scale.data());
+  Array<B> scale({rows});
+  const auto compute = [=, x = x.value(), gain = gain ? gain->value() : Array<B>()] {
+    Array<B> y(x.shape()), s = scale;
+    B::rms_norm(rows, cols, static_cast<Real>(epsilon), x.data(), gain.data(), y.data(), s.data());
+    return y;
+  };
   const bool wanted = x.wants_gradient() || (gain && gain->wants_gradient());
-  return Tape<B>::record_if(wanted, std::move(y), [=, x = x.value(), gain = gain ? gain->value() : Array<B>(), dx = x.slot(),
+  Tensor<B> y = Tape<B>::record_if(wanted, compute(), [=, x = x.value(), gain = gain ? gain->value() : Array<B>(), dx = x.slot(),
                                                    dgain = gain ? gain->slot() : SlotRef<B>()](const Array<B>& dy) {
     Array<B> gx(x.shape()), gg;
     if (dgain) gg = Array<B>({cols});
@@ -44,6 +54,8 @@ Tensor<B> rms_norm(const Tensor<B>& x, const Tensor<B>* gain, double epsilon) {
     dx.add(std::move(gx));
     dgain.add(std::move(gg));
   });
+  y.recompute(compute);
+  return y;
 }
 
 }  // namespace detail
