@@ -1,17 +1,15 @@
 // Models that the program starts from: files, or the built-in ones, which are trained on first use and cached.
 #pragma once
 
-#include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/llama_weights.hpp"
 #include "cmoe/io/tokenizer.hpp"
 #include "cmoe/models/llama.hpp"
 #include "cmoe/models/moduleformer.hpp"
+#include "device.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 
 namespace program {
-
-using Backend = cmoe::Cpu<float>;
 
 template <class Model>
 struct BackboneOf {

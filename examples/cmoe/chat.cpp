@@ -88,7 +88,7 @@ class Conversation {
   const Ends& ends_;
   ChatTemplate form_;
   std::vector<ChatMessage> history_;
-  TextRead<Cpu<float>> read_;
+  TextRead<Backend> read_;
   std::uint64_t turn_ = 0;
 };
 

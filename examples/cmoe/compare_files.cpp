@@ -6,7 +6,6 @@
 #include "ability.hpp"
 #include "budget.hpp"
 #include "cmoe/core/parallel.hpp"
-#include "cmoe/cpu/isa.hpp"
 #include "cmoe/io/checkpoint.hpp"
 #include "cmoe/io/report_comparison.hpp"
 #include "cmoe/io/run_folder.hpp"
@@ -142,7 +141,7 @@ std::optional<RunResult> read_finished(const LearnOptions& learn) {
 }
 
 Json comparison_json(const Comparison& comparison) {
-  Json document = {{"format", "cmoe comparison 1"}, {"version", version}, {"kernel", std::string(cpu::isa_name(cpu::isa()))},
+  Json document = {{"format", "cmoe comparison 1"}, {"version", version}, {"kernel", device_name()},
                    {"threads", pool().threads()}, {"machine", machine()}, {"command", comparison.command},
                    {"configuration", comparison.plan.configuration}, {"finished", comparison.ended.size() == comparison.plan.runs.size()},
                    {"runs", Json::array()}, {"summary", Json::object()}};

@@ -11,7 +11,6 @@
 namespace program {
 
 using namespace cmoe;
-using Backend = Cpu<float>;
 
 namespace {
 

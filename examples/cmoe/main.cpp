@@ -5,6 +5,7 @@
 #include "cmoe/core/parallel.hpp"
 #include "cmoe/cpu/isa.hpp"
 #include "colour.hpp"
+#include "device.hpp"
 #include "interrupt.hpp"
 #include "manual.hpp"
 #include "method.hpp"
@@ -134,7 +135,7 @@ class CommandConfig : public CLI::ConfigTOML {
         for (std::size_t i = 1; i < item.inputs.size(); ++i) item.inputs[0] += ',' + item.inputs[i];
         item.inputs.resize(1);
       }
-      if (item.parents.empty() && item.name != "threads" && !command_.empty()) item.parents = {command_};
+      if (item.parents.empty() && item.name != "threads" && item.name != "device" && !command_.empty()) item.parents = {command_};
     }
     return read;
   }
@@ -146,7 +147,7 @@ class CommandConfig : public CLI::ConfigTOML {
 int run(int argc, char** argv) {
   CLI::App app("Continual learning of language models: learns a stream of tasks and shows what was learnt and what was forgotten.");
   app.set_version_flag("--version", [] {
-    return std::string("cmoe ") + version + " (kernel " + std::string(cmoe::cpu::isa_name(cmoe::cpu::isa())) + ", " +
+    return std::string("cmoe ") + version + " (kernel " + device_name() + ", " +
            std::to_string(cmoe::pool().threads()) + " threads)";
   });
   app.require_subcommand(1);
@@ -156,6 +157,14 @@ int run(int argc, char** argv) {
   app.config_formatter(std::make_shared<CommandConfig>(command_on_command_line(argc, argv)));
   int threads = 0;
   app.add_option("--threads", threads, "threads; results do not depend on it (default: all cores)")->check(CLI::Range(1, 1024));
+
+#if defined(CMOE_PROGRAM_CUDA)
+  std::string device = "cuda";
+#else
+  std::string device = "cpu";
+#endif
+  app.add_option("--device", device, "what computes: cpu, cuda, or auto: the GPU if there is one")
+      ->capture_default_str()->take_last()->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 
   LearnOptions learning;
   learning.method = value_on_command_line(argc, argv, "--method");
@@ -259,6 +268,7 @@ int run(int argc, char** argv) {
   add_manual_command(app);
 
   app.parse_complete_callback([&] {
+    compute_on(device, argv);
     if (threads > 0) cmoe::pool().resize(threads);
   });
   try {

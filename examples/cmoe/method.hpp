@@ -23,7 +23,6 @@ struct MethodSettings {
 
 // What an export needs of a learner's model, whose type only its method knows. Gates are those of a flow, (1,E), or empty.
 struct Exported {
-  using Backend = cmoe::Cpu<float>;
   cmoe::DecoderConfig sizes;
   double scale = 0;          // of the low-rank blocks
   cmoe::Index boundary = 0;  // prompts enter before this block
@@ -35,7 +34,7 @@ struct Exported {
 
 // A learner on its backbone, whatever its type.
 struct Built {
-  cmoe::AnyLearner<cmoe::Cpu<float>> learner;
+  cmoe::AnyLearner<Backend> learner;
   cmoe::Tokenizer tokenizer;
   cmoe::Index context = 0;
   cmoe::Index entries = 0;  // that sparse deltas choose from

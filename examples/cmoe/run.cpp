@@ -41,7 +41,7 @@ MethodReport make_report(const LearnOptions& o, const RunState& state, const std
 
 void write_run_json(const LearnOptions& o, const RunOutline& outline, const RunConfig& config, const RunState& state) {
   Json json = {{"version", version}, {"options", options_json(o)}, {"tasks", outline.tasks}, {"threads", pool().threads()},
-               {"kernel", std::string(cpu::isa_name(cpu::isa()))}, {"machine", machine()}, {"seconds", state.seconds},
+               {"kernel", device_name()}, {"machine", machine()}, {"seconds", state.seconds},
                {"finished", outline.finished}, {"trainable", state.trainable}, {"parameters", outline.parameters},
                {"parameters_hash", hex(outline.hash)}, {"method", o.method}, {"model", o.source.model}, {"stream", o.stream},
                {"seed", o.seed}, {"tasks_learnt", state.task},
@@ -55,7 +55,7 @@ void write_run_json(const LearnOptions& o, const RunOutline& outline, const RunC
 std::vector<std::pair<std::string, std::string>> run_facts(const LearnOptions& o) {
   std::vector<std::pair<std::string, std::string>> facts = {
       {"model", o.source.model}, {"stream", o.stream}, {"seed", std::to_string(o.seed)}, {"version", version},
-      {"kernel", std::string(cpu::isa_name(cpu::isa()))}, {"threads", std::to_string(pool().threads())}, {"machine", machine()}};
+      {"kernel", device_name()}, {"threads", std::to_string(pool().threads())}, {"machine", machine()}};
   if (o.budget > 0) facts.emplace_back("budget", budget_words(o));
   return facts;
 }

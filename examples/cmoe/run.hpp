@@ -5,9 +5,9 @@
 
 #include "cmoe/continual/evaluate.hpp"
 #include "cmoe/continual/task.hpp"
-#include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/report.hpp"
 #include "cmoe/io/tokenizer.hpp"
+#include "device.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 
@@ -43,12 +43,12 @@ struct OpenedRun {
   cmoe::Index context = 0;
   bool mixture = false;  // a gate reads the prompt
   std::function<cmoe::TaskScore(const cmoe::EncodedTask&, cmoe::Index task)> score;
-  std::function<cmoe::detail::BatchCounts(const cmoe::Batch<cmoe::Cpu<float>>&)> count;
-  std::function<cmoe::Tensor<cmoe::Cpu<float>>(const cmoe::Batch<cmoe::Cpu<float>>&)> logits;  // (N,T,V), no task told
+  std::function<cmoe::detail::BatchCounts(const cmoe::Batch<Backend>&)> count;
+  std::function<cmoe::Tensor<Backend>(const cmoe::Batch<Backend>&)> logits;  // (N,T,V), no task told
   // each(prompt, id) says whether a continuation goes on; `read` may be null and is used with one prompt
   std::function<std::vector<std::vector<cmoe::Id>>(const std::vector<std::vector<cmoe::Id>>& prompts, cmoe::Index limit, const cmoe::Sampling&,
                                                    const cmoe::Rng&, const std::function<bool(cmoe::Index, cmoe::Id)>& each,
-                                                   cmoe::TextRead<cmoe::Cpu<float>>* read)>
+                                                   cmoe::TextRead<Backend>* read)>
       generate;
 };
 

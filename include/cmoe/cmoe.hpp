@@ -24,6 +24,11 @@
 #include "cmoe/cpu/cpu.hpp"         // Cpu<float> and Cpu<double>
 #include "cmoe/cpu/solve.hpp"       // linear equations
 
+// cuda: the backend of GPUs; its definitions are in the folder cuda and need nvcc
+#include "cmoe/cuda/buffer.hpp"      // shared handles on memory that the host cannot look into
+#include "cmoe/cuda/primitives.hpp"  // the primitives of a device, declared
+#include "cmoe/cuda/cuda.hpp"        // Cuda<float> and Cuda<double>
+
 // autograd: gradients
 #include "cmoe/autograd/tensor.hpp"      // an array that may want a gradient
 #include "cmoe/autograd/tape.hpp"        // the scope in which operations are recorded, and played backwards

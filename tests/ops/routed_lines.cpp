@@ -126,6 +126,13 @@ std::vector<Line> dispatch() {
   };
 }
 
+// (n) ones and zeros, the first a one
+T first_valid(Draw& d, Index n) {
+  std::vector<double> valid = {1.0};
+  while (static_cast<Index>(valid.size()) < n) valid.push_back(static_cast<double>(d.rng.below(2)));
+  return T({n}, std::span<const double>(valid));
+}
+
 std::vector<Line> balance() {
   return {
       {"", "mutual_information_loss",
@@ -135,8 +142,7 @@ std::vector<Line> balance() {
       {"", "mutual_information_loss with padding",
        [](Draw& d) {
          const Index n = d.some();
-         T valid({n}, 1.0);
-         for (Index i = 1; i < n; ++i) valid.data()[i] = static_cast<double>(d.rng.below(2));
+         const T valid = first_valid(d, n);
          return Case{[=](const auto& x) { return mutual_information_loss(softmax(x[0]), valid); }, {d.tensor({n, d.some()})}};
        }},
       {"", "switch_loss",
@@ -147,8 +153,7 @@ std::vector<Line> balance() {
       {"", "switch_loss with padding",
        [](Draw& d) {
          const Index n = d.some(), e = d.some(), k = 1 + d.rng.below(e);
-         T valid({n}, 1.0);
-         for (Index i = 1; i < n; ++i) valid.data()[i] = static_cast<double>(d.rng.below(2));
+         const T valid = first_valid(d, n);
          return Case{[=](const auto& x) { return switch_loss(choose(x[0], k), 0.1, valid); }, {d.tensor({n, e})}};
        }},
   };

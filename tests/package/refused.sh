@@ -47,6 +47,12 @@ case $case_name in
     refuses "set CMOE_IO=ON, or CMOE_BUILD_PROGRAM=OFF" -- "${ourselves[@]}" -DCMOE_BUILD_PROGRAM=ON
     refuses "Package 'eigen3', required by 'cmoe', not found" -- env PKG_CONFIG_LIBDIR="$prefix/share/pkgconfig" pkg-config --cflags cmoe
     ;;
+  no_cuda)
+    [[ ! -e /usr/bin/nvcc ]] || skip "no_cuda: nvcc is where the system's programs are"
+    project CONFIG REQUIRED COMPONENTS cuda
+    refuses "the component cuda of cmoe needs the CUDA toolkit 12.4 or newer: there is no nvcc that works in PATH" -- \
+      env -u CUDACXX -u CUDA_PATH PATH=/usr/bin:/bin "${consumer[@]}" -Dcmoe_nvcc=OFF
+    ;;
   eigen_3.3)
     fake Eigen3 3.3.9
     project CONFIG REQUIRED

@@ -1,6 +1,6 @@
 # The program as users and scripts call it: results, files, resuming, refusals.
 if(TARGET cmoe_program)
-  foreach(name commands resume refusals modules export t5 manual)
+  foreach(name commands resume refusals device modules export t5 manual)
     add_test(NAME program_${name} COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE:cmoe_program>)
     set_tests_properties(program_${name} PROPERTIES LABELS unit FIXTURES_REQUIRED program_backbone TIMEOUT 600
       ENVIRONMENT "CMOE_CACHE=${CMAKE_BINARY_DIR}/program-cache;CMOE_BUILTIN_STEPS=12;CMOE_SOURCE_DIR=${PROJECT_SOURCE_DIR}")

@@ -90,6 +90,21 @@ TEST_CASE("cmoe.hpp leads to every header up to continual, and to none behind it
     if (header != "cmoe/cmoe.hpp") CHECK_MESSAGE((layer_of(header) < io) == reached.contains(header), header);
 }
 
+TEST_CASE("what nvcc compiles includes core and cuda, neither Eigen nor a model") {
+  const auto faults = [](const SourceFile& file) {
+    std::string found;
+    for (const Include& include : includes_of(file.text))
+      if (include.name.starts_with("Eigen/") || (include.name.starts_with("cmoe/") && layer_of(include.name) != layer_of("cmoe/core/x.hpp") &&
+                                                 layer_of(include.name) != layer_of("cmoe/cuda/x.hpp")))
+        found += file.path + " includes " + include.name + "\n";
+    return found;
+  };
+  for (const SourceFile& file : files_below("cuda", {".cu", ".cuh", ".hpp", ".cpp"})) CHECK(faults(file) == "");
+  for (const SourceFile& file : files_below("include/cmoe/cuda", {".hpp"})) CHECK(faults(file) == "");
+  CHECK(faults({"cuda/planted.cuh", "#include <Eigen/Core>\n"}) != "");
+  CHECK(faults({"cuda/planted.cuh", "#include \"cmoe/cpu/cpu.hpp\"\n"}) != "");
+}
+
 TEST_CASE("every header says its idea in the first line, is included once, and defines no macro but the version") {
   for (const SourceFile& file : headers()) {
     CHECK_MESSAGE(file.text.starts_with("// "), file.path);
@@ -109,8 +124,8 @@ TEST_CASE("every header but the version's leads to core/compiler.hpp") {
 }
 
 TEST_CASE("no source file is longer than 400 lines") {
-  for (const char* folder : {"include", "examples", "tests", "bench", "cmake"})
-    for (const SourceFile& file : files_below(folder, {".hpp", ".cpp", ".cmake"})) {
+  for (const char* folder : {"include", "examples", "tests", "bench", "cmake", "cuda"})
+    for (const SourceFile& file : files_below(folder, {".hpp", ".cpp", ".cmake", ".cu", ".cuh"})) {
       const auto count = lines_of(file.text).size();
       CHECK_MESSAGE(count <= 400, file.path << " has " << count);
     }

@@ -41,7 +41,7 @@ concept Backend = requires(Index n, Index rows, Index cols, Index k, bool flag, 
   // products: y = s · op(a) op(b), added to y if the flag is set
   B::gemm(form, rows, cols, k, s, x, n, x, n, flag, y, n);
   B::gemm_batched(form, n, rows, cols, k, s, x, n, x, n, flag, y, n);
-  B::gemm_grouped(form, n, offsets, rows, cols, s, x, x, flag, y);   // one weight for each group of rows
+  B::gemm_grouped(form, n, offsets, rows, cols, s, x, x, flag, y);   // one weight for each group of rows; offsets lie on the host
 
   // a matrix w (rows,cols) as it lies in a file
   B::stored_product(stored, n, x, y);                                // y (n,rows) = x wᵀ
@@ -71,7 +71,7 @@ concept Backend = requires(Index n, Index rows, Index cols, Index k, bool flag, 
   B::scatter_add_rows(n, cols, ids, x, y);
   B::take_columns(rows, cols, k, ids, x, y);
   B::take_columns_back(rows, cols, k, ids, x, y);                    // adds
-  B::sort_by_group(n, rows, ids, ids_out, offsets_out);
+  B::sort_by_group(n, rows, ids, ids_out, offsets_out);              // the offsets go to the host
   B::combine_rows(rows, cols, k, ids, x, x, y);                      // weights may be null
   B::combine_rows_back(rows, cols, k, ids, x, x, x, y, y);           // either result may be null
 

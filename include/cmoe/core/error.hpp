@@ -23,7 +23,8 @@ enum class ErrorKind {
   numeric,  // NaN or infinity where a number is needed
   format,   // a file or text that is not what it claims to be
   file,     // the operating system refused to read or write
-  memory    // an allocation failed
+  memory,   // an allocation failed
+  device    // a GPU is missing, too old for this build, or reports a fault
 };
 
 // Everything cmoe throws. `what()` reads "operation: what is wrong: (3,5) · (16,16)".

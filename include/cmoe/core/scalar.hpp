@@ -1,4 +1,5 @@
 // The mathematics of single numbers, under the names that packs use too: a formula f(const auto& x) takes either.
+// Formulas are constexpr because nvcc lets kernels call what is; no compiler evaluates them.
 #pragma once
 
 #include <cmath>
@@ -44,20 +45,20 @@ constexpr Real min(Real a, Real b) {
 
 // 1 / (1 + exp(−x)) without overflow.
 template <std::floating_point Real>
-Real sigmoid(Real x) {
+constexpr Real sigmoid(Real x) {
   const Real e = std::exp(-std::abs(x));
   return (x < 0 ? e : Real(1)) / (1 + e);
 }
 
 // log(1 + exp(x)) without overflow.
 template <std::floating_point Real>
-Real softplus(Real x) {
+constexpr Real softplus(Real x) {
   return max(x, Real(0)) + std::log1p(std::exp(-std::abs(x)));
 }
 
 // log(1 / (1 + exp(−x))) without overflow.
 template <std::floating_point Real>
-Real log_sigmoid(Real x) {
+constexpr Real log_sigmoid(Real x) {
   return -softplus(-x);
 }
 

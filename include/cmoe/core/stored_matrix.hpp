@@ -41,6 +41,7 @@ class StoredMatrix {
   Index rows() const { return shape_[0]; }
   Index cols() const { return shape_[1]; }
   Bytes bytes() const { return bytes_; }
+  const std::shared_ptr<const void>& owner() const { return owner_; }
   Index row_bytes() const { return cols() / type_->numbers * type_->bytes; }
   const std::uint8_t* row(Index r) const { return reinterpret_cast<const std::uint8_t*>(bytes_.data()) + r * row_bytes(); }
 

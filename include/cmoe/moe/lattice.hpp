@@ -193,8 +193,9 @@ struct FlatSoftmax {
     // Expert e becomes e and a new last one that together do what e did.
     void split(Index e) {
       check(e >= 0 && e < experts(), ErrorKind::index, "flat gate: expert ", e, " of ", experts());
-      bias.data()[e] -= static_cast<typename B::Scalar>(std::log(2.0));
-      scale.data()[e] *= 2;
+      using Real = typename B::Scalar;
+      B::affine(1, Real(1), bias.data() + e, -static_cast<Real>(std::log(2.0)), bias.data() + e);
+      B::affine(1, Real(2), scale.data() + e, Real(0), scale.data() + e);
       append(weight, Tensor<B>(weight.value().rows(e, e + 1)));
       append(bias, Tensor<B>(bias.value().rows(e, e + 1)));
       append(scale, Tensor<B>(scale.value().rows(e, e + 1)));
