@@ -29,7 +29,8 @@ if(TARGET cmoe_cuda)
   # Warnings are errors in our builds, and what ptxas says about every kernel is kept: which were made, their registers and spills.
   set(cmoe_kernel_logs ${CMAKE_BINARY_DIR}/kernels)
   target_compile_options(cmoe_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xptxas=-v -Xcompiler=-Wall,-Wextra,-Wconversion,-Wshadow>)
-  set_target_properties(cmoe_cuda PROPERTIES CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_LIST_DIR}/keep_log.sh;${cmoe_kernel_logs};${CMAKE_CXX_COMPILER_LAUNCHER}")
+  set(cmoe_keep_log ${CMAKE_CURRENT_LIST_DIR}/keep_log.sh ${cmoe_kernel_logs} ${CMAKE_CXX_COMPILER_LAUNCHER})
+  set_target_properties(cmoe_cuda PROPERTIES CUDA_COMPILER_LAUNCHER "${cmoe_keep_log}")
 
   cmoe_test_alone(cuda_kernels cuda cuda/kernels_test.cpp)
   get_target_property(cmoe_kernel_architectures cmoe_cuda CUDA_ARCHITECTURES)
