@@ -46,7 +46,17 @@ std::vector<std::string> braced(const std::string& type) {  // "TEXT:{a,b}" -> a
   return words;
 }
 
-// Those of a command, and in the last place those that every command takes. The options of methods stand with `learn` alone.
+// CLI11's name of a type and its checks as a reader wants it: "INT:INT in [1 - 9]" -> "INT in [1 - 9]", "TEXT:{a,b}" -> "{a,b}".
+std::string readable(const std::string& type) {
+  const std::size_t colon = type.find(':');
+  if (colon == std::string::npos) return type;
+  const std::string kind = type.substr(0, colon), check = type.substr(colon + 1);
+  if (check == "POSITIVE") return kind + " > 0";
+  if (check == "NONNEGATIVE") return kind + " >= 0";
+  return check;
+}
+
+// The options of a command; those of methods only if asked for.
 std::vector<Entry> entries(const CLI::App& command, bool with_methods) {
   std::vector<Entry> all;
   for (const CLI::Option* option : command.get_options()) {
@@ -55,7 +65,7 @@ std::vector<Entry> entries(const CLI::App& command, bool with_methods) {
     Entry entry;
     entry.names = option->get_positional() ? option->get_single_name() : option->get_name();
     entry.flag = option->get_items_expected_max() == 0;
-    entry.value = entry.flag ? "" : option->get_type_name();
+    entry.value = entry.flag ? "" : readable(option->get_type_name());
     entry.choices = braced(entry.value);
     if (option->get_lnames() == std::vector<std::string>{"method"})
       for (const Method& method : methods()) entry.choices.push_back(method.name);

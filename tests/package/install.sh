@@ -9,4 +9,6 @@ if grep -rlF -e "$clone" -e "$CMOE_SCRATCH" -e "$CMOE_SOURCE" "$prefix"; then fa
 for file in include/cmoe/cmoe.hpp share/cmake/cmoe/cmoe-config.cmake share/pkgconfig/cmoe.pc share/doc/cmoe/LICENSE; do
   [[ -f $prefix/$file ]] || fail "$file was not installed"
 done
+flags=$(PKG_CONFIG_PATH=$prefix/share/pkgconfig pkg-config --cflags --libs cmoe-io)
+[[ $flags == *"-I$prefix/share/pkgconfig/../../include"* && $flags == *-lz* ]] || fail "pkg-config says '$flags' for cmoe-io"
 [[ ! -e $prefix/share/doc/libcmoe-dev ]] || fail "what belongs to the Debian package was installed"

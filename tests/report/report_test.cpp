@@ -153,6 +153,21 @@ TEST_CASE("numbers in heat maps can be read on every colour, light and dark") {
   CHECK(style::contrast({0, 0, 0}, {255, 255, 255}) == doctest::Approx(21));
 }
 
+TEST_CASE("text, links and lines of charts stand out from the page, light and dark") {
+  namespace style = cmoe::report_style;
+  for (const std::string_view sheet : {style::light, style::dark}) {
+    const auto colour = [&](const std::string& name) {
+      const std::size_t at = sheet.find("--" + name + ":#");
+      REQUIRE_MESSAGE(at != std::string_view::npos, name);
+      const auto hex = [&](std::size_t i) { return static_cast<double>(std::stoi(std::string(sheet.substr(at + name.size() + 4 + 2 * i, 2)), nullptr, 16)); };
+      return style::Colour{hex(0), hex(1), hex(2)};
+    };
+    for (const char* ground : {"page", "panel"})
+      for (const char* text : {"ink", "quiet", "link"}) CHECK_MESSAGE(style::contrast(colour(text), colour(ground)) >= 4.5, text << " on " << ground);
+    for (int line = 0; line < 8; ++line) CHECK_MESSAGE(style::contrast(colour("c" + std::to_string(line)), colour("page")) >= 3, line);
+  }
+}
+
 TEST_CASE("numbers are written short") {
   CHECK(cmoe::html_text::decimal(-0.04, 1) == "0.0");
   CHECK(cmoe::html_text::decimal(-0.06, 1) == "-0.1");
