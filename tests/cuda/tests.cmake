@@ -21,9 +21,11 @@ target_compile_definitions(test_cuda_gradients PRIVATE CMOE_TEST_EMULATED)
 add_library(cmoe_training_cpu OBJECT cuda/training_cpu.cpp)
 target_link_libraries(cmoe_training_cpu PRIVATE cmoe_kernels cmoe_warnings doctest::doctest)
 target_include_directories(cmoe_training_cpu PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-target_compile_options(cmoe_training_cpu PRIVATE -O1)
-cmoe_test_alone(cuda_training cuda cuda/training_test.cpp $<TARGET_OBJECTS:cmoe_training_cpu>)
+cmoe_test_alone(cuda_training cuda cuda/training_test.cpp cuda/methods_test.cpp $<TARGET_OBJECTS:cmoe_training_cpu>)
 target_link_libraries(test_cuda_training PRIVATE cmoe_emulated)
+foreach(name cmoe_training_cpu test_cuda_training test_cuda_gradients)
+  target_compile_options(${name} PRIVATE -O0)  # the kernels, where the time goes, are compiled apart
+endforeach()
 
 if(TARGET cmoe_cuda)
   # Warnings are errors in our builds, and what ptxas says about every kernel is kept: which were made, their registers and spills.

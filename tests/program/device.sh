@@ -13,4 +13,11 @@ chmod +x "$scratch/cmoe-cuda"
 echo 'device = "cuda"' >"$scratch/settings.toml"
 [[ $("$cmoe" --config "$scratch/settings.toml" tokenize --text abc) == *"--device cuda" ]] || fail "a configuration file's device was not handed over"
 [[ $("$cmoe" tokenize --text abc --device cuda --device cpu) == "$("$cmoe" tokenize --text abc)" ]] || fail "the last --device does not count"
+
+# The program for the GPU itself, where it was built: without a GPU it refuses, or goes back to the CPU's.
+if [[ -x $(dirname "$1")/cmoe-cuda ]]; then
+  cp "$(dirname "$1")/cmoe-cuda" "$scratch/cmoe-cuda"
+  [[ $("$cmoe" tokenize --text abc --device auto) == "$("$cmoe" tokenize --text abc)" ]] || fail "--device auto says something else"
+  [[ $("$scratch/cmoe-cuda" --version) == *"compute capability"* ]] || expect_error 1 "no GPU can be used: " -- tokenize --text a --device cuda
+fi
 finish
