@@ -1,10 +1,8 @@
 # The kernels of the GPU. They run here on the host, thread by thread; nvcc compiles them where it is found; a device runs them where
 # there is one. The executables link what no other test does, so each is one of its own.
 function(cmoe_cuda_test name)
-  cmoe_test_executable(${name} ${ARGN})
+  cmoe_test_alone(${name} cuda ${ARGN})
   target_link_libraries(test_${name} PRIVATE cmoe_kernels)
-  add_test(NAME ${name} COMMAND test_${name})
-  set_tests_properties(${name} PROPERTIES LABELS cuda SKIP_RETURN_CODE 77)
 endfunction()
 
 add_library(cmoe_emulated STATIC ${PROJECT_SOURCE_DIR}/cuda/emulated.cpp ${PROJECT_SOURCE_DIR}/cuda/host_memory.cpp)
