@@ -28,6 +28,10 @@ std::string obstacle() {
   return {};
 }
 
+// Classes of block sizes as the host's, without the line that a header takes there.
+std::size_t class_of(std::size_t bytes) { return cmoe::detail::size_class(bytes + 64); }
+std::size_t bytes_of(std::size_t size_class) { return cmoe::detail::class_bytes(size_class) - 64; }
+
 // Blocks that were released and may be given again. There is one stream, so whoever gets a block again uses it after its last user.
 struct Cache {
   std::mutex lock;
@@ -96,7 +100,7 @@ std::string Gpu::description() {
 
 void* Gpu::allocate(std::size_t bytes) {
   stream();
-  const std::size_t kind = cmoe::detail::size_class(bytes), full = cmoe::detail::class_bytes(kind);
+  const std::size_t kind = class_of(bytes), full = bytes_of(kind);
   Cache& all = cache();
   const std::lock_guard<std::mutex> guard(all.lock);
   if (!all.free[kind].empty()) {
@@ -123,12 +127,12 @@ void* Gpu::allocate(std::size_t bytes) {
 }
 
 void Gpu::release(void* data, std::size_t bytes) noexcept {
-  const std::size_t kind = cmoe::detail::size_class(bytes);
+  const std::size_t kind = class_of(bytes);
   Cache& all = cache();
   const std::lock_guard<std::mutex> guard(all.lock);
   try {
     all.free[kind].push_back(data);
-    all.held += cmoe::detail::class_bytes(kind);
+    all.held += bytes_of(kind);
   } catch (...) {
     cudaFree(data);
   }

@@ -10,7 +10,7 @@ namespace cmoe::bounds_test {
 
 namespace {
 
-using B = small::B;
+using B = small_streams::B;
 
 // One LoRA a task like PerTask, but asked without the task's number it always takes the first.
 struct Misrouted : PerTask<B> {
@@ -33,10 +33,10 @@ EncodedTask text() {
 
 template <class L>
 RunState run() {
-  L learner(TaskLora::On<B>(small::sizes<TaskLora>(), Rng(1)), Rng(2));
+  L learner(TaskLora::On<B>(small_streams::sizes<TaskLora>(), Rng(1)), Rng(2));
   RunState state;
   const RunConfig config{.task_steps = 40, .batch = 16, .optimizer = {.lr = 3e-2}};
-  std::vector<EncodedTask> stream = {small::task(0), small::task(1), small::task(2)};
+  std::vector<EncodedTask> stream = {small_streams::task(0), small_streams::task(1), small_streams::task(2)};
   for (EncodedTask& task : stream) task.scoring = Scoring::next_token;
   CHECK(run_stream(learner, stream, config, Rng(5), state, RunHooks<B>{}, -1,
                    [](const std::vector<Id>&) { return std::string(); }, {text()}));

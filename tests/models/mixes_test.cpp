@@ -13,8 +13,8 @@
 
 namespace cmoe::mixes_test {
 
-using namespace small;
-using small::B, small::T;
+using namespace small_streams;
+using small_streams::B, small_streams::T;
 
 namespace {
 

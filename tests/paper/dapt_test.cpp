@@ -9,8 +9,8 @@
 
 namespace cmoe::dapt_test {
 
-using namespace small;
-using small::B, small::T;
+using namespace small_streams;
+using small_streams::B, small_streams::T;
 
 namespace {
 

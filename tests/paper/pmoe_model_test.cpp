@@ -6,10 +6,10 @@
 
 namespace cmoe::pmoe_model_test {
 
-using namespace small;
+using namespace small_pmoe;
 
 TEST_CASE("1. a fresh model's logits are the frozen backbone's, to the bit") {
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   Model model(config(), Rng(1));
   const T backbone = logits(model, b);
   model.add_task(Rng(2));
@@ -20,7 +20,7 @@ TEST_CASE("1. a fresh model's logits are the frozen backbone's, to the bit") {
 
 TEST_CASE("2. adding a masked expert leaves the logits unchanged") {
   Model model = trained(2);
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   const T before = logits(model, b);
   model.add_task(Rng(9));
   CHECK(logits(model, b).values() == before.values());
@@ -37,8 +37,8 @@ TEST_CASE("2. with the mask lifted and equal scores every old gate is multiplied
 
 TEST_CASE("3. on the first task the gate is exactly 1 and the router gets no gradient") {
   Model model = trained(1);
-  const Batch<small::B> b = batch();
-  Tape<small::B> tape;
+  const Batch<small_pmoe::B> b = batch();
+  Tape<small_pmoe::B> tape;
   const T g = gates(model, b);
   CHECK(g.values() == std::vector<double>(3, 1.0));
   tape.backward(cross_entropy(logits(model, b), b.labels));
@@ -64,17 +64,17 @@ TEST_CASE("4. gates are not negative and sum to 1; top-1 has exactly one 1") {
 }
 
 TEST_CASE("7. a masked expert gets no gradient; lifted, B gets one at the first step and A from the second") {
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   Model model(config(), Rng(1));
   model.add_task(Rng(2));
   const auto norms = [&] {  // of the gradients of all deep A and all deep B
     clear_gradients(model);
-    Tape<small::B> tape;
+    Tape<small_pmoe::B> tape;
     tape.backward(cross_entropy(logits(model, b), b.labels));
     std::array<double, 2> sums = {0, 0};
-    for_each_param(model, [&](const std::string& name, const Param<small::B>& p) {
+    for_each_param(model, [&](const std::string& name, const Param<small_pmoe::B>& p) {
       if (name.find(".experts.") == std::string::npos || !p.grad()) return;
-      sums[name.back() == 'b'] += small::B::sum_squares(p.size(), p.grad().data());
+      sums[name.back() == 'b'] += small_pmoe::B::sum_squares(p.size(), p.grad().data());
     });
     return sums;
   };
@@ -82,8 +82,8 @@ TEST_CASE("7. a masked expert gets no gradient; lifted, B gets one at the first 
   model.gate.active = 1;
   CHECK(norms()[0] == 0);
   CHECK(norms()[1] > 0);
-  for_each_param(model, [](const std::string& name, Param<small::B>& p) {
-    if (name.find(".experts.") != std::string::npos && p.grad()) small::B::axpy(p.size(), -0.1, p.grad().data(), p.data());
+  for_each_param(model, [](const std::string& name, Param<small_pmoe::B>& p) {
+    if (name.find(".experts.") != std::string::npos && p.grad()) small_pmoe::B::axpy(p.size(), -0.1, p.grad().data(), p.data());
   });
   CHECK(norms()[0] > 0);
   CHECK(norms()[1] > 0);
@@ -92,7 +92,7 @@ TEST_CASE("7. a masked expert gets no gradient; lifted, B gets one at the first 
 TEST_CASE("8. the gate depends on the prompt alone: no answer token moves it") {
   const Model model = trained(3);
   auto items = sequences();
-  const auto gate_of = [&] { return gates(model, make_batch<small::B>(items, 0, items.size())).values(); };
+  const auto gate_of = [&] { return gates(model, make_batch<small_pmoe::B>(items, 0, items.size())).values(); };
   const auto before = gate_of();
   for (Sequence& s : items)
     for (auto i = static_cast<std::size_t>(s.prompt); i < s.ids.size(); ++i) s.ids[i] = (s.ids[i] + 5) % 20;
@@ -103,7 +103,7 @@ TEST_CASE("8. the gate depends on the prompt alone: no answer token moves it") {
 
 TEST_CASE("8. a gate that does not know where the prompt ends reads nothing") {
   const Model model = trained(2);
-  CHECK_THROWS_WITH_AS(model(batch().ids, Flow<small::B>{}), "gate: the prompt's range is not set, a gate may read nothing else",
+  CHECK_THROWS_WITH_AS(model(batch().ids, Flow<small_pmoe::B>{}), "gate: the prompt's range is not set, a gate may read nothing else",
                        Error);
 }
 
@@ -116,10 +116,10 @@ TEST_CASE("9. padding a prompt on the left or on the right gives the same gate")
     ids.insert(ids.end(), prompt.begin(), prompt.end());
     ids.insert(ids.end(), static_cast<std::size_t>(right), 17);
     const Index t = static_cast<Index>(ids.size());
-    Flow<small::B> flow;
-    flow.first = flow.prompt_first = Ids<small::B>({1}, {static_cast<Id>(left)});
-    flow.last = flow.prompt_last = Ids<small::B>({1}, {static_cast<Id>(t - right)});
-    return model.gates(model.shallow_state(Ids<small::B>({1, t}, ids), flow), flow);
+    Flow<small_pmoe::B> flow;
+    flow.first = flow.prompt_first = Ids<small_pmoe::B>({1}, {static_cast<Id>(left)});
+    flow.last = flow.prompt_last = Ids<small_pmoe::B>({1}, {static_cast<Id>(t - right)});
+    return model.gates(model.shallow_state(Ids<small_pmoe::B>({1, t}, ids), flow), flow);
   };
   CHECK(difference(gate_of(0, 4), gate_of(0, 0)) < 1e-12);
   CHECK(difference(gate_of(4, 0), gate_of(0, 0)) < 1e-12);
@@ -128,7 +128,7 @@ TEST_CASE("9. padding a prompt on the left or on the right gives the same gate")
 
 TEST_CASE("10. experts permuted together with the gate's rows leave the logits unchanged") {
   Model model = trained(3);
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   const T before = logits(model, b);
   for (auto& block : model.deep)
     for (auto* map : {&block.mix.query, &block.mix.key, &block.mix.value, &block.mix.output, &block.feed.gate, &block.feed.up,
@@ -146,13 +146,13 @@ TEST_CASE("11. the two stacked products equal the sum over experts, and a one-ho
     for (Index i = 0; i < x.size(); ++i) x.data()[i] = rng.normal();
     return x;
   };
-  Mixture<LoRA>::On<small::B> mixture;
+  Mixture<LoRA>::On<small_pmoe::B> mixture;
   for (Index e = 0; e < 3; ++e) {
     mixture.grow(6, 5, {.rank = 2, .alpha = 3}, Rng(static_cast<std::uint64_t>(e)));
     for (Index i = 0; i < 10; ++i) mixture.blocks.back().b.data()[i] = rng.normal();
   }
   const T x = random({2, 4, 6}), y = random({2, 4, 5});
-  Flow<small::B> flow;
+  Flow<small_pmoe::B> flow;
   flow.gates = softmax(random({2, 3}));
   const auto expert = [&](Index e) {
     const auto& block = mixture.blocks[static_cast<std::size_t>(e)];
@@ -165,13 +165,13 @@ TEST_CASE("11. the two stacked products equal the sum over experts, and a one-ho
     sum = sum + expert(e) * g;
   }
   CHECK(difference(mixture.add(y, x, flow), sum) < 1e-14);
-  flow.gates = oracle_gates<small::B>(2, 3, 1);
+  flow.gates = oracle_gates<small_pmoe::B>(2, 3, 1);
   CHECK(difference(mixture.add(y, x, flow), y + expert(1)) < 1e-14);
 }
 
 TEST_CASE("12. a dense mixture of identical experts is a single LoRA") {
   Model model = trained(3);
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   for (auto& block : model.deep)
     for (auto* map : {&block.mix.query, &block.mix.key, &block.mix.value, &block.mix.output, &block.feed.gate, &block.feed.up,
                       &block.feed.down})
@@ -179,7 +179,7 @@ TEST_CASE("12. a dense mixture of identical experts is a single LoRA") {
         map->delta.blocks[e].a.assign(map->delta.blocks[0].a.values());
         map->delta.blocks[e].b.assign(map->delta.blocks[0].b.values());
       }
-  CHECK(difference(logits(model, b), logits(model, b, oracle_gates<small::B>(3, 3, 0))) < 1e-12);
+  CHECK(difference(logits(model, b), logits(model, b, oracle_gates<small_pmoe::B>(3, 3, 0))) < 1e-12);
 }
 
 TEST_CASE("13. the number of parameters is tau p(r) + t (L - tau) p(r) + d t beside the backbone") {
@@ -209,14 +209,14 @@ TEST_CASE("13. with queries and values alone LLaMA-2-7B's formula gives 5.80 mil
 
 TEST_CASE("14. with every layer shallow the logits do not depend on the gate") {
   const Model model = trained(2, config(3, 3));
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   CHECK(model.deep.empty());
-  CHECK(logits(model, b, oracle_gates<small::B>(3, 2, 0)).values() == logits(model, b, oracle_gates<small::B>(3, 2, 1)).values());
+  CHECK(logits(model, b, oracle_gates<small_pmoe::B>(3, 2, 0)).values() == logits(model, b, oracle_gates<small_pmoe::B>(3, 2, 1)).values());
 }
 
 TEST_CASE("14. with every layer deep the gate reads the embeddings") {
   const Model model = trained(3, config(3, 0));
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   const T expected = model.gate.weights(model.gate.query(model.embed(b.ids), b.flow()));
   CHECK(gates(model, b).values() == expected.values());
   CHECK(difference(logits(model, b), logits(model, b, expected)) == 0);

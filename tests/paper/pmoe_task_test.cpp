@@ -6,7 +6,7 @@
 
 namespace cmoe::pmoe_task_test {
 
-using namespace small;
+using namespace small_pmoe;
 
 namespace {
 
@@ -21,7 +21,7 @@ EncodedTask task(std::uint64_t seed) {
 // Hashes of the parameters of one kind.
 std::uint64_t hash_of(const Model& model, const std::string& part, bool without = false) {
   std::uint64_t h = 0;
-  for_each_param(model, [&](const std::string& name, const Param<small::B>& p) {
+  for_each_param(model, [&](const std::string& name, const Param<small_pmoe::B>& p) {
     if ((name.find(part) == std::string::npos) != without) return;
     const auto values = p.values();
     h = stable_hash({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)}, stable_hash(name, h));
@@ -30,7 +30,7 @@ std::uint64_t hash_of(const Model& model, const std::string& part, bool without 
 }
 
 struct Run {
-  PMoELearner<small::B> learner;
+  PMoELearner<small_pmoe::B> learner;
   Index task_number = 0;
   std::vector<std::string> optimised = {};
 
@@ -38,11 +38,11 @@ struct Run {
       : learner(Model(config(), Rng(1)), {.shallow = policy, .memory_share = 0.5, .memory_batch = 4}, Rng(2)) {}
   void train(const EncodedTask& data) {
     learner.before_task(task_number, data);
-    AdamW<small::B> optimizer({.lr = 0.01});
+    AdamW<small_pmoe::B> optimizer({.lr = 0.01});
     learner.add_parameters(optimizer);
     optimised.clear();
-    optimizer.for_each_moment([&](const std::string& name, Array<small::B>&) { optimised.push_back(name); });
-    const Batch<small::B> all = make_batch<small::B>(data.train, 0, data.train.size());
+    optimizer.for_each_moment([&](const std::string& name, Array<small_pmoe::B>&) { optimised.push_back(name); });
+    const Batch<small_pmoe::B> all = make_batch<small_pmoe::B>(data.train, 0, data.train.size());
     for (Index step = 0; step < 5; ++step)
       training_step(optimizer, Schedule{.decay = Decay::constant}, step, 5, 1,
                     [&](Index) { return learner.loss(all, task_number, step); });
@@ -95,9 +95,9 @@ TEST_CASE("5. a new expert learns: its bits change while those of the others sta
 
 TEST_CASE("6. with the oracle's gate a task's logits are bit-identical before and after later tasks") {
   Run run(ShallowPolicy::first_task), loose(ShallowPolicy::plastic);
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   for (Run* r : {&run, &loose}) r->train(task(1));
-  const auto logits_of = [&](const Run& r) { return logits(r.learner.model(), b, oracle_gates<small::B>(3, r.task_number, 0)); };
+  const auto logits_of = [&](const Run& r) { return logits(r.learner.model(), b, oracle_gates<small_pmoe::B>(3, r.task_number, 0)); };
   const T before = logits_of(run), before_loose = logits_of(loose);
   for (const std::uint64_t later : {2u, 3u})
     for (Run* r : {&run, &loose}) r->train(task(later));
@@ -106,7 +106,7 @@ TEST_CASE("6. with the oracle's gate a task's logits are bit-identical before an
 }
 
 TEST_CASE("17. a model with one more masked expert takes the parameters of the smaller one and gives its logits") {
-  const Batch<small::B> b = batch();
+  const Batch<small_pmoe::B> b = batch();
   const Model three = trained(3);
   Model same = trained(0);
   for (std::uint64_t t = 0; t < 3; ++t) same.add_task(Rng(50).fork(t));
@@ -123,7 +123,7 @@ TEST_CASE("the router is trained on the batch and as many tasks' remembered prom
   for (const std::uint64_t t : {1u, 2u}) run.train(task(t));
   const EncodedTask third = task(3);
   run.learner.before_task(2, third);
-  const Batch<small::B> all = make_batch<small::B>(third.train, 0, third.train.size());
+  const Batch<small_pmoe::B> all = make_batch<small_pmoe::B>(third.train, 0, third.train.size());
   const auto terms = run.learner.loss(all, 2, 0).terms();
   REQUIRE(terms.size() == 2);
   CHECK(terms[0].first == "lm");

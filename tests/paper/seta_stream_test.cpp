@@ -6,8 +6,8 @@
 
 namespace cmoe::seta_stream_test {
 
-using namespace small;
-using small::B, small::T;
+using namespace small_streams;
+using small_streams::B, small_streams::T;
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include "cmoe/models/pmoe.hpp"
 #include "cmoe/train/batch.hpp"
 
-namespace small {
+namespace small_pmoe {
 
 using B = cmoe::Cpu<double>;
 using T = cmoe::Tensor<B>;
@@ -79,4 +79,4 @@ inline double difference(const T& a, const T& b) {
   return worst;
 }
 
-}  // namespace small
+}  // namespace small_pmoe

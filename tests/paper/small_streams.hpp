@@ -6,7 +6,7 @@
 #include "cmoe/models/adapted.hpp"
 #include "cmoe/train/step.hpp"
 
-namespace small {
+namespace small_streams {
 
 using B = cmoe::Cpu<double>;
 using T = cmoe::Tensor<B>;
@@ -96,4 +96,4 @@ std::uint64_t hash_of(const M& model, const std::string& part) {
   return h;
 }
 
-}  // namespace small
+}  // namespace small_streams
