@@ -10,5 +10,6 @@ if(NOT TARGET cmoe_precompiled)
   target_link_libraries(cmoe_precompiled PUBLIC cmoe::cmoe)
   target_include_directories(cmoe_precompiled PUBLIC ${cmoe_cpu_folder})
   target_compile_definitions(cmoe_precompiled PUBLIC CMOE_PRECOMPILED_KERNELS CMOE_PRECOMPILED_MODELS)
+  set_target_properties(cmoe_precompiled PROPERTIES UNITY_BUILD OFF)  # large files, for several compilers at a time
   target_precompile_headers(cmoe_precompiled INTERFACE <cmoe_precompiled_models.hpp>)
 endif()

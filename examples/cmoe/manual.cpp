@@ -22,7 +22,7 @@ constexpr const char* variables[][2] = {{"CMOE_THREADS", "threads, where --threa
                                         {"CMOE_CACHE", "the folder that keeps the built-in models once they are trained; default: ~/.cache/cmoe"},
                                         {"NO_COLOR", "if set, no colours on a terminal either"}};
 
-std::vector<const CLI::App*> commands(const CLI::App& app) {
+std::vector<const CLI::App*> shown_commands(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
 }
 
@@ -94,7 +94,7 @@ std::string roff(const std::string& text) {
   return out.starts_with(".") ? "\\&" + out : out;
 }
 
-std::string man(const CLI::App& app) {
+std::string man_page(const CLI::App& app) {
   std::string out = ".TH CMOE 1 \"\" \"cmoe " + std::string(version) + "\" \"User commands\"\n.SH NAME\ncmoe \\- continual learning of language models\n" +
                     ".SH SYNOPSIS\n.B cmoe\n.I COMMAND\n[\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n" + roff(app.get_description()) + "\n";
   const auto list = [&](const std::vector<Entry>& all) {
@@ -107,7 +107,7 @@ std::string man(const CLI::App& app) {
   out += ".SH OPTIONS OF ALL COMMANDS\n";
   list(entries(app, true));
   out += ".SH COMMANDS\n";
-  for (const CLI::App* command : commands(app)) {
+  for (const CLI::App* command : shown_commands(app)) {
     out += ".SS " + roff(command->get_name()) + "\n" + roff(command->get_description()) + "\n";
     if (command->get_name() == "compare") out += ".PP\nAlso the options of the methods, as with learn.\n";
     list(entries(*command, command->get_name() != "compare"));
@@ -127,7 +127,7 @@ std::string cell(const std::string& text) {  // a bar would end the cell of a ta
   return out;
 }
 
-std::string markdown(const CLI::App& app) {
+std::string markdown_page(const CLI::App& app) {
   std::string out = "# The program\n\n<!-- made by cmoe manual markdown; a test compares it -->\n\n" + app.get_description() + "\n\n";
   const auto list = [&](const std::vector<Entry>& all) {
     std::string group;
@@ -139,7 +139,7 @@ std::string markdown(const CLI::App& app) {
   };
   out += "## Options of all commands\n";
   list(entries(app, true));
-  for (const CLI::App* command : commands(app)) {
+  for (const CLI::App* command : shown_commands(app)) {
     out += "\n## cmoe " + command->get_name() + "\n\n" + command->get_description() + "\n";
     if (command->get_name() == "compare") out += "\nAlso the options of the methods, as with `learn`.\n";
     list(entries(*command, command->get_name() != "compare"));
@@ -156,28 +156,28 @@ std::string markdown(const CLI::App& app) {
   return out;
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string spaced(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
   return out;
 }
 
-std::string completion(const CLI::App& app) {
+std::string bash_completion(const CLI::App& app) {
   const auto names = [](const CLI::App& command) {
     std::vector<std::string> all;
     for (const Entry& e : entries(command, true))
       for (std::size_t at = e.names.find("--"); at != std::string::npos; at = e.names.find("--", at + 2))
         all.push_back(e.names.substr(at, e.names.find(',', at) - at));
     all.push_back("--help");
-    return joined(all);
+    return spaced(all);
   };
   std::vector<std::string> known;
-  for (const CLI::App* command : commands(app)) known.push_back(command->get_name());
+  for (const CLI::App* command : shown_commands(app)) known.push_back(command->get_name());
   std::string values, options;
-  for (const CLI::App* command : commands(app)) {
+  for (const CLI::App* command : shown_commands(app)) {
     options += "    " + command->get_name() + ") words=\"" + names(*command) + ' ' + names(app) + "\" ;;\n";
     for (const Entry& e : entries(*command, true))
-      if (!e.choices.empty()) values += "    " + command->get_name() + ":" + e.names + ") words=\"" + joined(e.choices) + "\" ;;\n";
+      if (!e.choices.empty()) values += "    " + command->get_name() + ":" + e.names + ") words=\"" + spaced(e.choices) + "\" ;;\n";
   }
   std::string bars;
   for (const std::string& name : known) bars += (bars.empty() ? "" : "|") + name;
@@ -191,15 +191,15 @@ std::string completion(const CLI::App& app) {
          "  case $command:$before in\n" + values + "  esac\n"
          "  if [[ -z $words && ( $word == -* || $command == none ) ]]; then\n"
          "    case $command in\n"
-         "    none) words=\"" + joined(known) + ' ' + names(app) + "\" ;;\n" + options + "    esac\n"
+         "    none) words=\"" + spaced(known) + ' ' + names(app) + "\" ;;\n" + options + "    esac\n"
          "  fi\n"
          "  [[ -z $words ]] || mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
          "}\n"
          "complete -o default -F _cmoe cmoe\n";
 }
 
-std::string config(const CLI::App& app, const std::string& command) {
-  for (const CLI::App* found : commands(app)) {
+std::string config_file(const CLI::App& app, const std::string& command) {
+  for (const CLI::App* found : shown_commands(app)) {
     if (found->get_name() != command) continue;
     std::string out = "# cmoe --config FILE " + command + ": " + found->get_description() + "\n# Take the # away from what shall differ.\n";
     std::string group = "Options";
@@ -214,17 +214,17 @@ std::string config(const CLI::App& app, const std::string& command) {
     return out;
   }
   std::string known;
-  for (const CLI::App* each : commands(app)) known += (known.empty() ? "" : ", ") + each->get_name();
+  for (const CLI::App* each : shown_commands(app)) known += (known.empty() ? "" : ", ") + each->get_name();
   cmoe::fail(cmoe::ErrorKind::config, "manual: there is no command '", command, "' to configure; there are ", known);
 }
 
 }  // namespace
 
 std::string manual(const CLI::App& app, const std::string& what, const std::string& command) {
-  if (what == "man") return man(app);
-  if (what == "markdown") return markdown(app);
-  if (what == "completion") return completion(app);
-  return config(app, command);
+  if (what == "man") return man_page(app);
+  if (what == "markdown") return markdown_page(app);
+  if (what == "completion") return bash_completion(app);
+  return config_file(app, command);
 }
 
 void add_manual_command(CLI::App& app) {

@@ -12,3 +12,11 @@ done
 flags=$(PKG_CONFIG_PATH=$prefix/share/pkgconfig pkg-config --cflags --libs cmoe-io)
 [[ $flags == *"-I$prefix/share/pkgconfig/../../include"* && $flags == *-lz* ]] || fail "pkg-config says '$flags' for cmoe-io"
 [[ ! -e $prefix/share/doc/libcmoe-dev ]] || fail "what belongs to the Debian package was installed"
+
+# The workflow that makes the packages.
+cd "$clone"
+cmake --workflow --preset package >"$folder/log" 2>&1 || { cat "$folder/log"; fail "cmake --workflow --preset package"; }
+for file in cmoe-*.tar.gz libcmoe-dev_*_all.deb; do
+  compgen -G "build/package/$file" >/dev/null || fail "the workflow made no $file"
+done
+rm -r build

@@ -21,3 +21,5 @@ cmoe_package_test(vcpkg_port port)
 foreach(case missing_dependency no_cuda eigen_3.3 cxx17 old_compiler old_cmake_source old_cmake_package unknown_component wrong_version)
   cmoe_package_test(refused_${case} refused ${case})
 endforeach()
+set_tests_properties(package_conan package_refused_old_cmake_source package_refused_old_cmake_package
+  PROPERTIES RESOURCE_LOCK cmoe_packagers)  # they may install their tool, and must not do so twice at once

@@ -22,7 +22,7 @@ grep -rq '<script' "$scratch"/site/*.html "$scratch"/site/papers "$scratch"/site
 
 # Planted: a link to a page that is not there, and a comment that Doxygen cannot follow.
 mkdir "$scratch/planted"
-(cd "$source" && tar cf - --exclude-vcs --exclude=./build --exclude=./out .) | tar xf - -C "$scratch/planted"
+(cd "$source" && tar cf - --exclude-vcs --exclude=./build --exclude=./out --exclude=./.cache .) | tar xf - -C "$scratch/planted"
 cd "$scratch/planted"
 echo "[nowhere](nowhere.md)" >>docs/tour.md
 if scripts/site "$scratch/bad" >"$scratch/log" 2>&1; then fail "a link to nowhere was taken"; fi
