@@ -17,7 +17,7 @@ class Cmoe(ConanFile):
     settings = "os", "arch", "compiler", "build_type"
     options = {"with_io": [True, False]}  # what cmoe::io needs
     default_options = {"with_io": False}
-    exports_sources = "CMakeLists.txt", "LICENSE", "cmake/*", "cpu/*", "include/*", "packaging/debian/*"
+    exports_sources = "CMakeLists.txt", "LICENSE", "cmake/*", "cpu/*", "cuda/*", "include/*", "packaging/debian/*"
     no_copy_source = True
 
     def set_version(self):
@@ -43,6 +43,7 @@ class Cmoe(ConanFile):
         for part in ("PROGRAM", "TESTS", "BENCH"):
             toolchain.cache_variables["CMOE_BUILD_" + part] = False
         toolchain.cache_variables["CMOE_IO"] = False
+        toolchain.cache_variables["CMOE_CUDA"] = "OFF"
         toolchain.cache_variables["CMOE_INSTALL"] = True
         toolchain.generate()
 

@@ -9,6 +9,7 @@ vcpkg_cmake_configure(
         -DCMOE_BUILD_TESTS=OFF
         -DCMOE_BUILD_BENCH=OFF
         -DCMOE_IO=OFF
+        -DCMOE_CUDA=OFF
         -DCMOE_INSTALL=ON
 )
 vcpkg_cmake_install()
