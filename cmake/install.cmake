@@ -16,7 +16,7 @@ install(FILES cmake/cmoe-precompiled.cmake DESTINATION share/cmake/cmoe COMPONEN
 install(DIRECTORY cpu DESTINATION share/cmake/cmoe COMPONENT library)
 # The sources of cmoe::cuda, which the consumer's build compiles when it asks for the component.
 install(FILES cmake/cuda.cmake DESTINATION share/cmake/cmoe COMPONENT library RENAME cmoe-cuda.cmake)
-install(DIRECTORY cuda/ DESTINATION share/cmoe/cuda COMPONENT library FILES_MATCHING PATTERN "*.cu" PATTERN "*.cuh")
+install(DIRECTORY cuda DESTINATION share/cmake/cmoe COMPONENT library FILES_MATCHING PATTERN "*.cu" PATTERN "*.cuh")
 install(FILES ${PROJECT_BINARY_DIR}/cmoe.pc ${PROJECT_BINARY_DIR}/cmoe-io.pc DESTINATION share/pkgconfig COMPONENT library)
 install(FILES LICENSE DESTINATION share/doc/cmoe COMPONENT licence)
 

@@ -173,18 +173,11 @@ void share_parameters(const From& from, To& to) {
   });
 }
 
-// A 64-bit hash of names, shapes and bits of all parameters, of those kept as they lie in a file the bits there: equal models have equal
-// hashes.
+// A 64-bit hash of names, shapes and values of all parameters: equal models have equal hashes, however their weights are kept.
 template <class M>
 std::uint64_t hash(const M& module) {
   std::uint64_t h = 0;
-  for_each_param(module, [&](const std::string& name, const auto& p) {
-    h = stable_hash(name, h);
-    h = stable_hash(p.shape().text(), h);
-    const auto mix = [&](const auto& bits) { h = stable_hash({reinterpret_cast<const char*>(bits.data()), bits.size() * sizeof(bits[0])}, h); };
-    if (p.stored()) mix(std::string_view(p.stored().matrix->type().name)), mix(p.stored().matrix->bytes());
-    else mix(p.values());
-  });
+  for_each_param(module, [&](const std::string& name, const auto& p) { h = stable_hash(name, h ^ p.hash()); });
   return h;
 }
 

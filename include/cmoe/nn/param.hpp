@@ -1,9 +1,13 @@
 // Parameters: tensors that a model owns and that training may change.
 #pragma once
 
+#include <atomic>
+#include <cstring>
 #include <memory>
+#include <vector>
 
 #include "cmoe/autograd/tape.hpp"
+#include "cmoe/core/random.hpp"
 #include "cmoe/core/stored_matrix.hpp"
 
 namespace cmoe {
@@ -76,6 +80,27 @@ class Param : public Tensor<B> {
   // The values on the host, decoded if they are kept as in a file.
   std::vector<typename B::Scalar> values() const { return stored_ ? decoded() : Tensor<B>::values(); }
 
+  // A 64-bit hash of the shape, places and values: that of the values that a file's bits stand for is the same, and needs memory for one row.
+  std::uint64_t hash() const {
+    std::uint64_t sum = 0;  // of all places, so that their order does not matter
+    const auto mix = [&sum](Index place, typename B::Scalar value) {
+      std::uint64_t bits = 0;
+      std::memcpy(&bits, &value, sizeof(value));
+      std::uint64_t x = bits ^ (static_cast<std::uint64_t>(place) + 1) * 0x9E3779B97F4A7C15u;
+      x = (x ^ (x >> 32)) * 0xD6E8FEB86659FD93u;
+      sum += (x ^ (x >> 32)) * 0xD6E8FEB86659FD93u;
+    };
+    if (stored_) {
+      decode([&](Index first, Index step, const std::vector<float>& row) {
+        for (std::size_t c = 0; c < row.size(); ++c) mix(first + static_cast<Index>(c) * step, static_cast<typename B::Scalar>(row[c]));
+      });
+    } else {
+      const auto all = Tensor<B>::values();
+      for (std::size_t i = 0; i < all.size(); ++i) mix(static_cast<Index>(i), all[i]);
+    }
+    return stable_hash(this->shape().text(), sum);
+  }
+
   // Parameters of backend B alive in this process: lets a test prove that a module's visit() forgets none.
   static Index live() { return count_.load(); }
 
@@ -90,15 +115,22 @@ class Param : public Tensor<B> {
   }
 
   std::vector<typename B::Scalar> decoded() const {
+    std::vector<typename B::Scalar> out(static_cast<std::size_t>(this->size()));
+    decode([&](Index first, Index step, const std::vector<float>& row) {
+      for (std::size_t c = 0; c < row.size(); ++c) out[static_cast<std::size_t>(first + static_cast<Index>(c) * step)] = row[c];
+    });
+    return out;
+  }
+  // f(first, step, row) for each row of the file: number c of it is element first + c·step of the parameter
+  template <class F>
+  void decode(F&& f) const {
     const StoredMatrix& w = *stored_.matrix;
     const Index rows = w.rows(), cols = w.cols(), blocks = cols / w.type().numbers;
-    std::vector<typename B::Scalar> out(static_cast<std::size_t>(rows * cols));
     std::vector<float> row(static_cast<std::size_t>(cols));
     for (Index r = 0; r < rows; ++r) {
       for (Index b = 0; b < blocks; ++b) w.type().decode(w.row(r) + b * w.type().bytes, row.data() + b * w.type().numbers);
-      for (Index c = 0; c < cols; ++c) out[static_cast<std::size_t>(stored_.turned ? c * rows + r : r * cols + c)] = row[static_cast<std::size_t>(c)];
+      f(stored_.turned ? r : r * cols, stored_.turned ? rows : Index{1}, row);
     }
-    return out;
   }
 
   static inline std::atomic<Index> count_{0};
