@@ -24,7 +24,7 @@
 #include "cmoe/cpu/cpu.hpp"         // Cpu<float> and Cpu<double>
 #include "cmoe/cpu/solve.hpp"       // linear equations
 
-// cuda: the backend of GPUs; its definitions are in the folder cuda and need nvcc
+// cuda: the backend of GPUs, defined in the folder cuda
 #include "cmoe/cuda/buffer.hpp"      // shared handles on memory that the host cannot look into
 #include "cmoe/cuda/primitives.hpp"  // the primitives of a device, declared
 #include "cmoe/cuda/cuda.hpp"        // Cuda<float> and Cuda<double>
