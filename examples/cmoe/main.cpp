@@ -1,6 +1,9 @@
 // The program cmoe: the command line, and errors as one line.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include "cmoe/core/parallel.hpp"
 #include "cmoe/cpu/isa.hpp"
@@ -290,6 +293,9 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);  // blocks that are given back go to the system: glibc would keep those below 32 MiB among others
+#endif
   program::catch_interrupts();
   try {
     return run(argc, argv);
