@@ -118,6 +118,15 @@ TEST_CASE("any bytes come back, and a continuation keeps its first space") {
   CHECK(refusal([&] { tokenizer.decode(std::vector<Id>{tokenizer.size()}); }).kind == ErrorKind::index);
 }
 
+TEST_CASE("a text comes back from a vocabulary without a space, which is then a byte") {  // found by fuzzing
+  const Tokenizer tokenizer = Llama2cTokenizer::parse(samples::tokenizer({{"a", 0}, {"b", 0}}), "t");
+  CHECK(tokenizer.encode("ab") == std::vector<Id>{3 + ' ', 259, 260});
+  for (const char* text : {"ab", " ab", "  a b ", " "}) CHECK(tokenizer.decode(tokenizer.encode(text)) == text);
+  CHECK(tokenizer.decode_continuation(tokenizer.encode("ab")) == " ab");
+  const Tokenizer spaced = Llama2cTokenizer::parse(samples::tokenizer({{" ", 0}, {"a", 0}}), "t");
+  CHECK(spaced.decode(std::vector<Id>{3 + ' ', 260}) == " a");  // a byte that was written as one stays
+}
+
 TEST_CASE("a long text without structure is no quadratic trap") {
   const Tokenizer tokenizer = Llama2cTokenizer::parse(samples::tokenizer({{" ", 0}, {"a", 0}, {"aa", -1}, {"aaaa", -2}}), "t");
   CHECK(tokenizer.encode(std::string(400'000, 'a')).size() == 100'001);

@@ -78,6 +78,7 @@ class Llama2cTokenizer {
       if (id >= first_byte && id < first_piece) {
         byte = static_cast<char>(id - first_byte);
         part = {&byte, 1};
+        if (strip && byte == ' ' && !ids_.contains(" ")) part = {};  // a vocabulary without a space has it as a byte
       } else if (strip && part.starts_with(' ')) {
         part.remove_prefix(1);
       }
