@@ -15,14 +15,14 @@ export PATH=$folder/bin:$PATH
 printf '#!/bin/sh\nexec %s %s "$@"\n' "$CMOE_LAUNCHER" "$CXX" >bin/g++
 cat >bin/sudo <<'END'
 #!/bin/sh
-[ "$1 $2" = "apt install" ] && exec dpkg-deb -x "$3" "$FOLDER/root"
+[ "$1 $2" = "apt install" ] && exec dpkg-deb -x "$3" "$FOLDER/image"
 exit 1
 END
 chmod +x bin/*
 export FOLDER=$folder
 case $way in
   conan) export CONAN_HOME=$folder/conan PATH=$(dirname "$conan"):$PATH ;;
-  debian) export CMAKE_PREFIX_PATH=$folder/root/usr ;;
+  debian) export CMAKE_PREFIX_PATH=$folder/image/usr ;;
   pkg_config) ln -s "$prefix" "$HOME/.local" ;;
 esac
 
