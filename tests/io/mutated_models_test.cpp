@@ -2,9 +2,6 @@
 // and nothing else happens. Built with the address and undefined-behaviour sanitizers always.
 #include <doctest/doctest.h>
 
-#include <chrono>
-#include <random>
-
 #include "cmoe/cpu/cpu.hpp"
 #include "cmoe/io/gguf_vocabulary.hpp"
 #include "cmoe/io/peft.hpp"
@@ -15,17 +12,9 @@
 namespace cmoe::mutated_models_test {
 
 using B = Cpu<float>;
-using damaged::mutants;
-using Random = std::mt19937;
+using damaged::below, damaged::Counts, damaged::mutants, damaged::Outcome, damaged::overwrite, damaged::Random;
 
 namespace {
-
-std::size_t below(Random& random, std::size_t bound) { return bound == 0 ? 0 : random() % bound; }
-
-template <class T>
-void overwrite(std::string& bytes, std::size_t at, T value) {
-  if (at + sizeof(T) <= bytes.size()) std::memcpy(bytes.data() + at, &value, sizeof(T));
-}
 
 // Numbers at which sizes go wrong.
 std::uint64_t odd_number(Random& random) {
@@ -75,8 +64,6 @@ void damage_text(std::string& text, Random& random) {
   }
 }
 
-enum class Outcome { read, refused, fault };
-
 template <class Read>
 Outcome outcome(Read&& read, std::string& what) {
   try {
@@ -91,10 +78,6 @@ Outcome outcome(Read&& read, std::string& what) {
   }
   return Outcome::fault;
 }
-
-struct Counts {
-  int read = 0, refused = 0, faults = 0;
-};
 
 // `read` reads a damaged text, `damage` damages one.
 Counts run(const std::string& name, const std::string& good, int mutations, const auto& damage, const auto& read) {

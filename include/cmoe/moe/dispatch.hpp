@@ -92,16 +92,16 @@ Tensor<B> grouped_matmul(const Tensor<B>& x, const Tensor<B>& w, const std::vect
   const Index groups = ws[0], k = ws[1], n = ws[2];
   Array<B> y({xs[0], n});
   B::gemm_grouped(Form::nn, groups, offsets.data(), n, k, Real(1), x.data(), w.data(), false, y.data());
-  return Tape<B>::record(std::move(y), {&x, &w}, [=, kept = detail::operands(x, w), xs = xs, ws = ws, dx = x.slot(),
+  return Tape<B>::record(std::move(y), {&x, &w}, [=, kept = detail::Operands<B>(x, w), dx = x.slot(),
                                                   dw = w.slot()](const Array<B>& dy) {
     if (dx) {
       Array<B> gradient(xs);
-      B::gemm_grouped(Form::nt, groups, offsets.data(), k, n, Real(1), dy.data(), kept.second.data(), false, gradient.data());
+      B::gemm_grouped(Form::nt, groups, offsets.data(), k, n, Real(1), dy.data(), kept.w.data(), false, gradient.data());
       dx.add(std::move(gradient));
     }
     if (dw) {
       Array<B> gradient(ws);
-      B::gemm_grouped(Form::tn, groups, offsets.data(), n, k, Real(1), kept.first().data(), dy.data(), false, gradient.data());
+      B::gemm_grouped(Form::tn, groups, offsets.data(), n, k, Real(1), kept.x().data(), dy.data(), false, gradient.data());
       dw.add(std::move(gradient));
     }
   });

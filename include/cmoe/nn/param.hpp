@@ -80,7 +80,8 @@ class Param : public Tensor<B> {
   // The values on the host, decoded if they are kept as in a file.
   std::vector<typename B::Scalar> values() const { return stored_ ? decoded() : Tensor<B>::values(); }
 
-  // A 64-bit hash of the shape, places and values: that of the values that a file's bits stand for is the same, and needs memory for one row.
+  // A 64-bit hash of the shape and of the values in their places, the same whether they are kept as in a file or not. A stored weight is
+  // decoded row by row for it.
   std::uint64_t hash() const {
     std::uint64_t sum = 0;  // of all places, so that their order does not matter
     const auto mix = [&sum](Index place, typename B::Scalar value) {

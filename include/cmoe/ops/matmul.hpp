@@ -10,11 +10,14 @@
 namespace cmoe {
 
 namespace detail {
-// What a product of x and w keeps: each operand only if the other wants a gradient.
+// What a product of x and w keeps for its way back: each operand only if the other wants a gradient.
 template <class B>
-std::pair<Kept<B>, Array<B>> operands(const Tensor<B>& x, const Tensor<B>& w) {
-  return {w.wants_gradient() ? x.kept() : Kept<B>(), x.wants_gradient() ? w.value() : Array<B>()};
-}
+struct Operands {
+  Kept<B> x;
+  Array<B> w;
+  Operands(const Tensor<B>& left, const Tensor<B>& right)
+      : x(right.wants_gradient() ? left.kept() : Kept<B>()), w(left.wants_gradient() ? right.value() : Array<B>()) {}
+};
 }  // namespace detail
 
 // y = x w                        x (...,K), w (K,N) -> y (...,N)
@@ -28,10 +31,10 @@ Tensor<B> matmul(const Tensor<B>& x, const Tensor<B>& w) {
   const Index m = x.shape().rows(), k = w.shape()[0], n = w.shape()[1];
   Array<B> y(x.shape().with(-1, n));
   B::gemm(Form::nn, m, n, k, Real(1), x.data(), k, w.data(), n, false, y.data(), n);
-  return Tape<B>::record(std::move(y), {&x, &w}, [=, kept = detail::operands(x, w), xs = x.shape(), ws = w.shape(), dx = x.slot(),
+  return Tape<B>::record(std::move(y), {&x, &w}, [=, kept = detail::Operands<B>(x, w), xs = x.shape(), ws = w.shape(), dx = x.slot(),
                                                   dw = w.slot()](const Array<B>& dy) {
-    if (dx) dx.add_product(Form::nt, m, k, n, dy, kept.second, xs);
-    if (dw) dw.add_product(Form::tn, k, n, m, kept.first(), dy, ws);
+    if (dx) dx.add_product(Form::nt, m, k, n, dy, kept.w, xs);
+    if (dw) dw.add_product(Form::tn, k, n, m, kept.x(), dy, ws);
   });
 }
 
@@ -44,10 +47,10 @@ Tensor<B> matmul_transposed(const Tensor<B>& x, const Tensor<B>& w) {
   const Index m = x.shape().rows(), k = w.shape()[1], n = w.shape()[0];
   Array<B> y(x.shape().with(-1, n));
   B::gemm(Form::nt, m, n, k, Real(1), x.data(), k, w.data(), k, false, y.data(), n);
-  return Tape<B>::record(std::move(y), {&x, &w}, [=, kept = detail::operands(x, w), xs = x.shape(), ws = w.shape(), dx = x.slot(),
+  return Tape<B>::record(std::move(y), {&x, &w}, [=, kept = detail::Operands<B>(x, w), xs = x.shape(), ws = w.shape(), dx = x.slot(),
                                                   dw = w.slot()](const Array<B>& dy) {
-    if (dx) dx.add_product(Form::nn, m, k, n, dy, kept.second, xs);
-    if (dw) dw.add_product(Form::tn, n, k, m, dy, kept.first(), ws);
+    if (dx) dx.add_product(Form::nn, m, k, n, dy, kept.w, xs);
+    if (dw) dw.add_product(Form::tn, n, k, m, dy, kept.x(), ws);
   });
 }
 
